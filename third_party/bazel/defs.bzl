@@ -1,0 +1,126 @@
+"""The project's build macros: flags and selects live here alone.
+
+A package ends with fd_package_tests(), which checks the format of its files
+and, where asked, that nothing in it reaches LibTorch.
+"""
+
+_COPTS = [
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+]
+
+_LIBTORCH = "//third_party/libtorch"
+
+def _header_alone(name, hdrs, srcs, deps):
+    """Compiles each header alone that no .cc of its own includes first.
+
+    A header with an x.cc beside it is covered by it: fd_package_tests() checks
+    that the .cc includes it before anything else.
+    """
+    for hdr in hdrs:
+        if hdr.replace(".h", ".cc") in srcs:
+            continue
+        alone = hdr.replace(".h", "_alone")
+        native.genrule(
+            name = alone + "_cc",
+            outs = [alone + ".cc"],
+            cmd = "echo '#include \"%s/%s\"' > $@" % (
+                native.package_name(),
+                hdr,
+            ),
+            visibility = ["//visibility:private"],
+        )
+        native.cc_test(
+            name = alone + "_test",
+            size = "small",
+            srcs = [alone + ".cc"],
+            copts = _COPTS,
+            deps = [":" + name] + deps + ["@com_google_googletest//:gtest_main"],
+        )
+
+def fd_cc_library(name, srcs = [], hdrs = [], copts = [], deps = [], **kwargs):
+    """A library of the project that does not touch LibTorch itself."""
+    native.cc_library(
+        name = name,
+        srcs = srcs,
+        hdrs = hdrs,
+        copts = _COPTS + copts,
+        deps = deps,
+        **kwargs
+    )
+    _header_alone(name, hdrs, srcs, deps)
+
+def fd_torch_library(name, deps = [], **kwargs):
+    """A library that may include LibTorch."""
+    fd_cc_library(name = name, deps = deps + [_LIBTORCH], **kwargs)
+
+def fd_cc_binary(name, copts = [], **kwargs):
+    native.cc_binary(name = name, copts = _COPTS + copts, **kwargs)
+
+def fd_torch_binary(name, deps = [], **kwargs):
+    fd_cc_binary(name = name, deps = deps + [_LIBTORCH], **kwargs)
+
+def fd_cc_test(name, size = "small", copts = [], deps = [], **kwargs):
+    """A GoogleTest test with GoogleMock; main() comes with it."""
+    native.cc_test(
+        name = name,
+        size = size,
+        copts = _COPTS + copts,
+        deps = deps + ["@com_google_googletest//:gtest_main"],
+        **kwargs
+    )
+
+def fd_torch_test(name, deps = [], **kwargs):
+    fd_cc_test(name = name, deps = deps + [_LIBTORCH], **kwargs)
+
+def fd_cc_benchmark(name, copts = [], deps = [], **kwargs):
+    """A Google Benchmark binary: built by the tests, run by hand."""
+    native.cc_binary(
+        name = name,
+        testonly = True,
+        copts = _COPTS + copts,
+        deps = deps + ["@com_google_benchmark//:benchmark_main"],
+        **kwargs
+    )
+
+def fd_package_tests(torch_free = False):
+    """The tests that every package has; the last line of a BUILD file.
+
+    Args:
+      torch_free: no target of this package may reach LibTorch.
+    """
+    native.sh_test(
+        name = "format_test",
+        size = "small",
+        srcs = ["//third_party/bazel:format_test.sh"],
+        args = ["$(location %s)" % f for f in native.glob(
+            ["*.cc", "*.h", "*.proto"],
+            allow_empty = True,
+        )],
+        data = ["//:.clang-format"] + native.glob(
+            ["*.cc", "*.h", "*.proto"],
+            allow_empty = True,
+        ),
+    )
+    if torch_free:
+        targets = [
+            "//%s:%s" % (native.package_name(), name)
+            for name, rule in native.existing_rules().items()
+            if rule["kind"].startswith("cc_")
+        ]
+        native.genquery(
+            name = "libtorch_reached",
+            testonly = True,
+            expression = "somepath(set(%s), @libtorch//:torch)" % (
+                " ".join(targets)
+            ),
+            scope = targets + ["@libtorch//:torch"],
+        )
+        native.sh_test(
+            name = "layering_test",
+            size = "small",
+            srcs = ["//third_party/bazel:layering_test.sh"],
+            args = ["$(location :libtorch_reached)"],
+            data = [":libtorch_reached"],
+        )
