@@ -1,0 +1,64 @@
+#ifndef TRAINING_METRICS_H_
+#define TRAINING_METRICS_H_
+
+// metrics.csv: one row an epoch.
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/optional.h"
+
+namespace fairdarts {
+
+// Means over the steps of an epoch unless said otherwise; accuracies are
+// fractions in [0, 1].
+struct EpochMetrics {
+  int epoch = 0;             // from 0
+  double learning_rate = 0;  // of the weights
+  double train_loss = 0;     // cross-entropy and weighted zero-one loss
+  double train_cross_entropy = 0;
+  double train_zero_one = 0;  // before its weight
+  double train_top1 = 0;
+  double alpha_loss = 0;  // the same of the alpha steps
+  double alpha_cross_entropy = 0;
+  double alpha_zero_one = 0;
+  double alpha_top1 = 0;
+  double grad_norm = 0;  // before it is clipped
+  // On the alpha half without augmentation, where it was measured.
+  absl::optional<double> valid_loss;
+  absl::optional<double> valid_top1;
+  // At the end of the epoch.
+  int normal_skips = 0;  // skip connections among the chosen edges
+  int reduce_skips = 0;
+  int past_threshold = 0;        // of all candidates of both cells
+  int decided = 0;               // of the best candidates of the two best
+                                 // edges a node, those past the threshold
+  int undecided = 0;             // candidates in (0.15, 0.85)
+  double images_per_second = 0;  // of both halves
+  double seconds = 0;
+};
+
+// Not thread-safe.
+class MetricsFile {
+ public:
+  // Writes the header row.
+  static absl::StatusOr<MetricsFile> Create(std::string path);
+
+  // Adds a row; whatever happens, the file holds whole rows only. A number
+  // that is not finite is written as it is ("nan").
+  absl::Status Append(const EpochMetrics& metrics);
+
+ private:
+  MetricsFile(std::string path, std::string text)
+      : path_(std::move(path)), text_(std::move(text)) {}
+
+  std::string path_;
+  std::string text_;
+};
+
+}  // namespace fairdarts
+
+#endif  // TRAINING_METRICS_H_
