@@ -84,11 +84,13 @@ def fd_cc_benchmark(name, copts = [], deps = [], **kwargs):
         **kwargs
     )
 
-def fd_package_tests(torch_free = False):
+def fd_package_tests(torch_free = False, torch_free_targets = []):
     """The tests that every package has; the last line of a BUILD file.
 
     Args:
       torch_free: no target of this package may reach LibTorch.
+      torch_free_targets: in a package that may use LibTorch, the names of the
+        targets that must not reach it.
     """
     native.sh_test(
         name = "format_test",
@@ -103,12 +105,17 @@ def fd_package_tests(torch_free = False):
             allow_empty = True,
         ),
     )
-    if torch_free:
-        targets = [
-            "//%s:%s" % (native.package_name(), name)
-            for name, rule in native.existing_rules().items()
-            if rule["kind"].startswith("cc_")
-        ]
+    rules = native.existing_rules()
+    for name in torch_free_targets:
+        if name not in rules:
+            fail("torch_free_targets names %s, which does not exist" % name)
+    targets = [
+        "//%s:%s" % (native.package_name(), name)
+        for name, rule in rules.items()
+        if name in torch_free_targets or
+           (torch_free and rule["kind"].startswith("cc_"))
+    ]
+    if targets:
         native.genquery(
             name = "libtorch_reached",
             testonly = True,
