@@ -54,7 +54,8 @@ absl::Status SyncFolderOf(const std::string& path) {
 
 absl::StatusOr<std::string> ReadFile(const std::string& path,
                                      int64_t max_bytes) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Not blocking: a pipe must be refused below, not waited for.
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) {
     const std::string reason = Reason("open", path);
     if (errno == ENOENT || errno == ENOTDIR) {
