@@ -26,7 +26,7 @@ absl::Status ParseField(absl::string_view name, absl::string_view text,
 absl::Status CheckFields(const google::protobuf::Message& message);
 
 // The value (or the default, where it is not set) in the spelling that
-// ParseField takes: numbers in the fewest digits, enums as "threshold-sparse".
+// ParseField takes: numbers in the fewest digits, enums as "threshold_sparse".
 std::string FieldText(const google::protobuf::Message& message,
                       const google::protobuf::FieldDescriptor& field);
 

@@ -10,15 +10,20 @@
 
 namespace fairdarts {
 
-// The known names within a third of their length in edits (Levenshtein,
-// without regard to case and to '-' against '_'), nearest first, at most three.
+// The known names within a third of their length in typing errors (a letter
+// too many, too few or wrong, or two swapped; neither case nor '-' against '_'
+// counts), nearest first, at most three.
 std::vector<std::string> NearestNames(absl::string_view name,
                                       const std::vector<std::string>& known);
 
-// What would be right in place of `name`: "did you mean A?", "did you mean A
-// or B?", or, when nothing is near, "known: A, B, C".
-std::string Suggestion(absl::string_view name,
+// "did you mean A?", "did you mean A or B?", or "" when nothing is near.
+std::string DidYouMean(absl::string_view name,
                        const std::vector<std::string>& known);
+
+// What would be right in place of a name out of a short list: "must be A, B or
+// C", and a guess behind it where one is near.
+std::string MustBeOneOf(absl::string_view name,
+                        const std::vector<std::string>& known);
 
 }  // namespace fairdarts
 

@@ -23,9 +23,10 @@ struct StepReport {
 };
 
 // On a terminal a line that writes over itself, at most four times a second;
-// elsewhere, and in the log file, a plain line every `report_freq` steps and
-// at the end of an epoch. Time left is what the steps so far took on average,
-// times the steps that remain. Not thread-safe.
+// elsewhere, and in the log file, a plain line every `report_freq` steps.
+// Images/s are of the epoch so far; time left is what a step has taken on
+// average since the start, whatever lay between, times the steps that remain.
+// Not thread-safe.
 class Progress {
  public:
   struct Options {
@@ -38,6 +39,7 @@ class Progress {
   // Time is counted from here. `log` must outlive it.
   Progress(RunLog& log, Options options);
 
+  // After each step, in order.
   void Step(const StepReport& report);
 
  private:
@@ -48,7 +50,10 @@ class Progress {
   const absl::Time start_;
   absl::Time last_shown_ = absl::InfinitePast();
   int64_t steps_done_ = 0;
-  int64_t images_done_ = 0;
+  int epoch_ = 0;  // of the last step
+  absl::Time epoch_start_;
+  absl::Time last_step_;
+  int64_t epoch_images_ = 0;
 };
 
 }  // namespace fairdarts
