@@ -37,6 +37,11 @@ def fairdarts_repositories():
         links = {"/usr/share/datasets/fashion-mnist": "data"},
     )
     system_repository(
+        name = "libzip",
+        build_file = "//third_party/libzip:libzip.BUILD",
+        header = "/usr/include/zip.h",
+    )
+    system_repository(
         name = "zlib",
         build_file = "//third_party/zlib:zlib.BUILD",
         header = "/usr/include/zlib.h",
