@@ -1,0 +1,72 @@
+#ifndef TRAINING_DATA_AUGMENT_H_
+#define TRAINING_DATA_AUGMENT_H_
+
+// From pixel bytes to what a network sees, in this order (each step of DARTS'
+// training transforms, https://arxiv.org/abs/1806.09055):
+//   1. pad by 4 black pixels and crop the old size at a random place
+//   2. mirror left to right with probability 1/2
+//   3. normalise: (pixel / 255 - mean) / standard deviation
+//   4. cutout: a square of zeros whose centre lies anywhere in the image;
+//      what sticks out is clipped (https://arxiv.org/abs/1708.04552)
+// Black is pixel value 0 before normalising; cutout's zero is the mean colour.
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "fairdarts/base/random.h"
+#include "training/data/dataset.h"
+
+namespace fairdarts {
+
+inline constexpr int kCropPadding = 4;
+
+struct AugmentOptions {
+  bool crop_and_flip = false;
+  bool cutout = false;
+  // Side of the square in pixels, used when `cutout` is set: rows
+  // [y - length / 2, y - length / 2 + length) around the centre's row y.
+  int cutout_length = 16;
+};
+
+// Thread-safe: everything that is random comes from the caller's stream.
+class Augmenter {
+ public:
+  // A usage error when the cutout length is negative. Takes shape, mean and
+  // standard deviation from the dataset and does not keep it.
+  static absl::StatusOr<Augmenter> Create(const AugmentOptions& options,
+                                          const Dataset& dataset);
+
+  // Reads an image [C][H][W] and writes floats [C][H][W]. The offsets are the
+  // stream's next five elements whatever the options, so that switching one
+  // step off leaves what the others do.
+  void Apply(const uint8_t* image, RandomStream stream, float* out) const;
+
+ private:
+  // Normalising as one multiplication and one addition of a pixel byte.
+  struct Affine {
+    float scale;
+    float offset;  // what black becomes
+  };
+
+  Augmenter(const AugmentOptions& options, const Dataset& dataset);
+
+  static void Normalise(const uint8_t* __restrict source, int64_t size,
+                        const Affine& affine, float* __restrict out);
+
+  AugmentOptions options_;
+  int height_;
+  int width_;
+  std::vector<Affine> affine_;  // one for each channel
+};
+
+// The stream of one visit to one sample. `round` tells visits apart: the epoch
+// where each epoch sees a sample once, the global step where batches are drawn
+// anew at each step.
+RandomStream AugmentStream(absl::string_view purpose, uint64_t seed,
+                           int64_t round, int64_t sample);
+
+}  // namespace fairdarts
+
+#endif  // TRAINING_DATA_AUGMENT_H_

@@ -1,0 +1,67 @@
+#ifndef TRAINING_DATA_BATCH_H_
+#define TRAINING_DATA_BATCH_H_
+
+// From a dataset and sample indices to the tensors of one step.
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "training/data/augment.h"
+#include "training/data/dataset.h"
+
+namespace fairdarts {
+
+struct Batch {
+  torch::Tensor images;  // [B, C, H, W] float32
+  torch::Tensor labels;  // [B] int64
+};
+
+struct BatchOptions {
+  AugmentOptions augment;
+  uint64_t seed = 0;
+  // Sets the random streams of batches with different uses apart: "train",
+  // "alpha".
+  std::string purpose = "train";
+  bool channels_last = false;
+};
+
+// Thread-safe. Every batch is new memory, so that a graph may hold on to an
+// earlier one, and its bytes depend on the arguments and options alone.
+class BatchMaker {
+ public:
+  // A usage error for a bad augmentation. The dataset must outlive the maker.
+  static absl::StatusOr<BatchMaker> Create(const Dataset* dataset,
+                                           const BatchOptions& options);
+
+  // Augmented images of `samples`, in their order. `round` sets two visits to
+  // a sample apart: the epoch, or the global step where each step draws anew.
+  // An index out of range is our own bug (FD_CHECK).
+  Batch Augmented(absl::Span<const int64_t> samples, int64_t round) const;
+
+  // The same images only normalised, for evaluation.
+  Batch Plain(absl::Span<const int64_t> samples) const;
+
+  // Samples [begin, end), only normalised.
+  Batch Plain(int64_t begin, int64_t end) const;
+
+ private:
+  BatchMaker(const Dataset* dataset, const BatchOptions& options,
+             Augmenter augmented, Augmenter plain);
+
+  Batch Make(absl::Span<const int64_t> samples, const Augmenter& augmenter,
+             int64_t round) const;
+
+  const Dataset* dataset_;
+  BatchOptions options_;
+  Augmenter augmented_;
+  Augmenter plain_;
+};
+
+}  // namespace fairdarts
+
+#endif  // TRAINING_DATA_BATCH_H_
