@@ -46,6 +46,8 @@ def fd_cc_library(name, srcs = [], hdrs = [], copts = [], deps = [], **kwargs):
         srcs = srcs,
         hdrs = hdrs,
         copts = _COPTS + copts,
+        # No shared library beside each static one: nothing links it.
+        linkstatic = True,
         deps = deps,
         **kwargs
     )
