@@ -74,7 +74,20 @@ def fd_cc_test(name, size = "small", copts = [], deps = [], **kwargs):
     )
 
 def fd_torch_test(name, deps = [], **kwargs):
-    fd_cc_test(name = name, deps = deps + [_LIBTORCH], **kwargs)
+    """A test with LibTorch, on one thread unless it asks for more.
+
+    Bazel runs as many tests at a time as there are cores: threads of several
+    tests that wait for each other in a busy loop would starve them all.
+    """
+    fd_cc_test(
+        name = name,
+        deps = deps + [_LIBTORCH],
+        env = {
+            "OMP_NUM_THREADS": "1",
+            "OMP_WAIT_POLICY": "passive",
+        },
+        **kwargs
+    )
 
 def fd_cc_benchmark(name, copts = [], deps = [], **kwargs):
     """A Google Benchmark binary: built by the tests, run by hand."""
