@@ -146,3 +146,19 @@ def fd_package_tests(torch_free = False, torch_free_targets = []):
             args = ["$(location :libtorch_reached)"],
             data = [":libtorch_reached"],
         )
+
+    # What ships from here needs, for //tests/layering.
+    shipped = [
+        "//%s:%s" % (native.package_name(), name)
+        for name, rule in rules.items()
+        if rule["kind"] in ["cc_binary", "cc_library"] and
+           not rule.get("testonly")
+    ]
+    if shipped:
+        native.genquery(
+            name = "needs",
+            testonly = True,
+            expression = "deps(set(%s))" % " ".join(shipped),
+            scope = shipped,
+            visibility = ["//tests/layering:__pkg__"],
+        )
