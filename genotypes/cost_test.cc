@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "fairdarts/base/file.h"
 #include "fairdarts/base/status.h"
@@ -161,10 +161,10 @@ TEST(NetworkCostTest, OneLayerIsAReductionCell) {
 
 TEST(NetworkCostTest, EveryRefusalNamesTheField) {
   struct Refusal {
-    std::function<void(NetworkConfig&)> damage;
+    void (*damage)(NetworkConfig&);
     const char* message;
   };
-  const std::vector<Refusal> refusals = {
+  const Refusal refusals[] = {
       {[](NetworkConfig& c) { c.init_channels = 0; },
        "init_channels: is 0; it has to be 2 to 4096"},
       {[](NetworkConfig& c) { c.init_channels = 35; },

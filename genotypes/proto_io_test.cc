@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <functional>
 #include <limits>
 #include <string>
 
@@ -104,10 +103,10 @@ TEST(ProtoIoTest, EveryTruncationIsRefused) {
 
 TEST(ProtoIoTest, EveryRuleRefusesByField) {
   struct Refusal {
-    std::function<void(GenotypeProto&)> damage;
+    void (*damage)(GenotypeProto&);
     const char* message;
   };
-  const std::vector<Refusal> refusals = {
+  const Refusal refusals[] = {
       {[](GenotypeProto& p) { p.clear_form(); }, "form: is missing"},
       {[](GenotypeProto& p) { p.clear_normal(); }, "normal: is missing"},
       {[](GenotypeProto& p) { p.clear_reduce(); }, "reduce: is missing"},

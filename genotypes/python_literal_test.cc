@@ -206,100 +206,105 @@ TEST(PythonLiteralTest, WritesFloatsAsPythonDoes) {
 
 TEST(PythonLiteralTest, ErrorsGiveThePositionAndWhatWasExpected) {
   const std::string words = std::string(300, 'a');
-  const std::vector<std::pair<std::string, std::string>> cases = {
-      {"", "line 1, column 1: expected 'Genotype', found the end of the text"},
-      {"print(1)", "line 1, column 1: expected 'Genotype', found 'print'"},
-      {"Genotype[", "line 1, column 9: expected '(', found '['"},
-      {Damaged("normal=", "normal:"),
-       "line 1, column 16: expected '=', found ':'"},
-      {Damaged("reduce=", "\nredux="),
-       "line 2, column 1: expected the keyword normal, normal_concat, reduce "
-       "or reduce_concat, or ')', found 'redux'"},
-      {Damaged("reduce=", "normal="), "the keyword 'normal' is there twice"},
-      {Damaged("reduce_concat=", "normal_concat="),
-       "the keyword 'normal_concat' is there twice"},
-      {Damaged(", reduce_concat=[2]", ""),
-       "the genotype ends without 'reduce_concat'"},
-      {"Genotype()", "line 1, column 10: the genotype ends without 'normal'"},
-      {Damaged("normal=[", "normal=("),
-       "expected '[', a list of tuples, found '('"},
-      {Damaged("normal=[", "normal=[["),
-       "line 1, column 18: expected a tuple such as ('sep_conv_3x3', 0), "
-       "found '['"},
-      {Damaged("'sep_conv_3x3'", "sep_conv_3x3"),
-       "line 1, column 19: expected the name of an operation in quotes, found "
-       "'sep_conv_3x3'"},
-      {Damaged("'sep_conv_3x3'", "'sep_conv_3x3\""),
-       "line 1, column 32: expected the closing quote of the operation's name, "
-       "found '\"'"},
-      {Damaged("'sep_conv_3x3'", "' sep_conv_3x3'"),
-       "expected the closing quote of the operation's name, found ' '"},
-      {Damaged("'sep_conv_3x3'", "'sep_conv\n_3x3'"),
-       "expected the closing quote of the operation's name, found '\\n'"},
-      {Damaged("sep_conv_3x3", "sep_conv_9x9"),
-       "line 1, column 19: unknown operation 'sep_conv_9x9'"},
-      {Damaged("'sep_conv_3x3'", "''"), "unknown operation ''"},
-      {Damaged("sep_conv_3x3", words),
-       "unknown operation '" + std::string(40, 'a') + "...'"},
-      {Damaged("'sep_conv_3x3', 0", "'sep_conv_3x3'"),
-       "expected ',', found ')'"},
-      {Damaged("'sep_conv_3x3', 0", "'sep_conv_3x3', -1"),
-       "expected a state, a whole number from 0 on, found '-'"},
-      {Damaged("'sep_conv_3x3', 0", "'sep_conv_3x3', 00"),
-       "expected a state, a whole number from 0 on, found '00'"},
-      {Damaged("'sep_conv_3x3', 0", "'sep_conv_3x3', 0x1"),
-       "expected a state, a whole number from 0 on, found '0x1'"},
-      {Damaged("'sep_conv_3x3', 0", "'sep_conv_3x3', 1 + 1"),
-       "expected ',' or ')', found '+'"},
-      {Damaged("'sep_conv_3x3', 0", "'sep_conv_3x3', 1.0"),
-       "expected a state, a whole number from 0 on"},
-      {Damaged("'sep_conv_3x3', 0",
-               "'sep_conv_3x3', " + std::string(1000, '9')),
-       "a state has more than 6 digits"},
-      {Damaged("('skip_connect', 1)", "('skip_connect', 2, 1)"),
-       "line 1, column 39: this tuple is of the kind threshold edges (op, to, "
-       "from), those before it are pairs (op, from)"},
-      {Damaged("('conv_7x1_1x7', 0)", "('conv_7x1_1x7', 0, 0.5)"),
-       "this tuple is of the kind weighted pairs (op, from, weight), those "
-       "before it are pairs (op, from)"},
-      {Damaged("-3.0", "3", kWeighted),
-       "this tuple is of the kind threshold edges"},
-      {Damaged("0.25", "0.25, 1", kWeighted),
-       "expected ')' after the third element, found '1'"},
-      {Damaged("0.25", "1e999", kWeighted),
-       "the weight is too large for a float"},
-      {Damaged("0.25", "0." + std::string(1000, '1'), kWeighted),
-       "the weight is longer than 40 characters"},
-      {Damaged("0.25", "0x1.8p1", kWeighted),
-       "expected a weight, a decimal number such as 0.25"},
-      {Damaged("0.25", "1.5e", kWeighted),
-       "expected a weight, a decimal number such as 0.25"},
-      {Damaged("0.25", "float('nan')", kWeighted),
-       "expected a state or a decimal weight"},
-      {Damaged(", ('skip_connect', 1)", " ('skip_connect', 1)"),
-       "expected ',' or ']' after a tuple, found '('"},
-      {Damaged("range(2, 3)", "range(2)"), "expected ',', found ')'"},
-      {Damaged("range(2, 3)", "range(2, 3, 1)"), "expected ')', found ','"},
-      {Damaged("range(2, 3)", "range(2, 999999)"),
-       "the range has more than 34 states"},
-      {Damaged("range(2, 3)", "range(2, 9999999999)"),
-       "the state after the last has more than 6 digits"},
-      {Damaged("range(2, 3)", "list(range(2, 3))"),
-       "expected range(first, end) or a list of states, found 'list'"},
-      {Damaged("range(2, 3)", "[2, [3]]"),
-       "expected a state or ']', a whole number from 0 on, found '['"},
-      {Damaged("range(2, 3)", "[2 3]"),
-       "expected ',' or ']' after a state, found '3'"},
-      {Damaged("range(2, 3)", "[2,,]"),
-       "expected a state or ']', a whole number from 0 on, found ','"},
-      {std::string(kPairs) + " # why",
-       "expected nothing after the genotype, found '#'"},
-      {std::string(kPairs) + kPairs,
-       "expected nothing after the genotype, found 'Genotype'"},
+  const auto refuses = [](const std::string& text, absl::string_view message) {
+    EXPECT_THAT(ErrorOf(text), HasSubstr(std::string(message)))
+        << text.substr(0, 500);
   };
-  for (const auto& [text, message] : cases) {
-    EXPECT_THAT(ErrorOf(text), HasSubstr(message)) << text.substr(0, 500);
-  }
+  refuses("",
+          "line 1, column 1: expected 'Genotype', found the end of the text");
+  refuses("print(1)", "line 1, column 1: expected 'Genotype', found 'print'");
+  refuses("Genotype[", "line 1, column 9: expected '(', found '['");
+  refuses(Damaged("normal=", "normal:"),
+          "line 1, column 16: expected '=', found ':'");
+  refuses(
+      Damaged("reduce=", "\nredux="),
+      "line 2, column 1: expected the keyword normal, normal_concat, reduce "
+      "or reduce_concat, or ')', found 'redux'");
+  refuses(Damaged("reduce=", "normal="), "the keyword 'normal' is there twice");
+  refuses(Damaged("reduce_concat=", "normal_concat="),
+          "the keyword 'normal_concat' is there twice");
+  refuses(Damaged(", reduce_concat=[2]", ""),
+          "the genotype ends without 'reduce_concat'");
+  refuses("Genotype()",
+          "line 1, column 10: the genotype ends without 'normal'");
+  refuses(Damaged("normal=[", "normal=("),
+          "expected '[', a list of tuples, found '('");
+  refuses(Damaged("normal=[", "normal=[["),
+          "line 1, column 18: expected a tuple such as ('sep_conv_3x3', 0), "
+          "found '['");
+  refuses(
+      Damaged("'sep_conv_3x3'", "sep_conv_3x3"),
+      "line 1, column 19: expected the name of an operation in quotes, found "
+      "'sep_conv_3x3'");
+  refuses(
+      Damaged("'sep_conv_3x3'", "'sep_conv_3x3\""),
+      "line 1, column 32: expected the closing quote of the operation's name, "
+      "found '\"'");
+  refuses(Damaged("'sep_conv_3x3'", "' sep_conv_3x3'"),
+          "expected the closing quote of the operation's name, found ' '");
+  refuses(Damaged("'sep_conv_3x3'", "'sep_conv\n_3x3'"),
+          "expected the closing quote of the operation's name, found '\\n'");
+  refuses(Damaged("sep_conv_3x3", "sep_conv_9x9"),
+          "line 1, column 19: unknown operation 'sep_conv_9x9'");
+  refuses(Damaged("'sep_conv_3x3'", "''"), "unknown operation ''");
+  refuses(Damaged("sep_conv_3x3", words),
+          "unknown operation '" + std::string(40, 'a') + "...'");
+  refuses(Damaged("'sep_conv_3x3', 0", "'sep_conv_3x3'"),
+          "expected ',', found ')'");
+  refuses(Damaged("'sep_conv_3x3', 0", "'sep_conv_3x3', -1"),
+          "expected a state, a whole number from 0 on, found '-'");
+  refuses(Damaged("'sep_conv_3x3', 0", "'sep_conv_3x3', 00"),
+          "expected a state, a whole number from 0 on, found '00'");
+  refuses(Damaged("'sep_conv_3x3', 0", "'sep_conv_3x3', 0x1"),
+          "expected a state, a whole number from 0 on, found '0x1'");
+  refuses(Damaged("'sep_conv_3x3', 0", "'sep_conv_3x3', 1 + 1"),
+          "expected ',' or ')', found '+'");
+  refuses(Damaged("'sep_conv_3x3', 0", "'sep_conv_3x3', 1.0"),
+          "expected a state, a whole number from 0 on");
+  refuses(
+      Damaged("'sep_conv_3x3', 0", "'sep_conv_3x3', " + std::string(1000, '9')),
+      "a state has more than 6 digits");
+  refuses(
+      Damaged("('skip_connect', 1)", "('skip_connect', 2, 1)"),
+      "line 1, column 39: this tuple is of the kind threshold edges (op, to, "
+      "from), those before it are pairs (op, from)");
+  refuses(Damaged("('conv_7x1_1x7', 0)", "('conv_7x1_1x7', 0, 0.5)"),
+          "this tuple is of the kind weighted pairs (op, from, weight), those "
+          "before it are pairs (op, from)");
+  refuses(Damaged("-3.0", "3", kWeighted),
+          "this tuple is of the kind threshold edges");
+  refuses(Damaged("0.25", "0.25, 1", kWeighted),
+          "expected ')' after the third element, found '1'");
+  refuses(Damaged("0.25", "1e999", kWeighted),
+          "the weight is too large for a float");
+  refuses(Damaged("0.25", "0." + std::string(1000, '1'), kWeighted),
+          "the weight is longer than 40 characters");
+  refuses(Damaged("0.25", "0x1.8p1", kWeighted),
+          "expected a weight, a decimal number such as 0.25");
+  refuses(Damaged("0.25", "1.5e", kWeighted),
+          "expected a weight, a decimal number such as 0.25");
+  refuses(Damaged("0.25", "float('nan')", kWeighted),
+          "expected a state or a decimal weight");
+  refuses(Damaged(", ('skip_connect', 1)", " ('skip_connect', 1)"),
+          "expected ',' or ']' after a tuple, found '('");
+  refuses(Damaged("range(2, 3)", "range(2)"), "expected ',', found ')'");
+  refuses(Damaged("range(2, 3)", "range(2, 3, 1)"), "expected ')', found ','");
+  refuses(Damaged("range(2, 3)", "range(2, 999999)"),
+          "the range has more than 34 states");
+  refuses(Damaged("range(2, 3)", "range(2, 9999999999)"),
+          "the state after the last has more than 6 digits");
+  refuses(Damaged("range(2, 3)", "list(range(2, 3))"),
+          "expected range(first, end) or a list of states, found 'list'");
+  refuses(Damaged("range(2, 3)", "[2, [3]]"),
+          "expected a state or ']', a whole number from 0 on, found '['");
+  refuses(Damaged("range(2, 3)", "[2 3]"),
+          "expected ',' or ']' after a state, found '3'");
+  refuses(Damaged("range(2, 3)", "[2,,]"),
+          "expected a state or ']', a whole number from 0 on, found ','");
+  refuses(std::string(kPairs) + " # why",
+          "expected nothing after the genotype, found '#'");
+  refuses(std::string(kPairs) + kPairs,
+          "expected nothing after the genotype, found 'Genotype'");
 }
 
 TEST(PythonLiteralTest, AGenotypeAgainstTheRulesIsRefused) {
