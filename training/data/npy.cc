@@ -23,10 +23,9 @@ constexpr size_t kMaxHeaderBytes = 10000;
 constexpr int64_t kMaxNpyBytes = int64_t{1} << 30;
 // Each factor of a shape is bounded before two of them are multiplied.
 constexpr int64_t kMaxDimension = int64_t{1} << 30;
-// What numpy.save pads the header to, and the digits it leaves room for, so
-// that the first dimension can grow in place.
+// What numpy.save pads the header to. The room that newer versions leave for
+// the first dimension to grow never reaches the next multiple.
 constexpr size_t kAlignment = 64;
-constexpr size_t kGrowthDigits = 21;
 
 template <typename Unsigned>
 Unsigned LittleEndian(const char* bytes) {
@@ -300,11 +299,9 @@ std::string SerializeNpy(const NpyMatrix& matrix) {
       << matrix.rows << " x " << matrix.columns;
   FD_CHECK_EQ(static_cast<int64_t>(matrix.values.size()),
               matrix.rows * matrix.columns);
-  const std::string rows = absl::StrCat(matrix.rows);
   std::string header =
-      absl::StrCat("{'descr': '<f4', 'fortran_order': False, 'shape': (", rows,
-                   ", ", matrix.columns, "), }");
-  header.append(kGrowthDigits - rows.size(), ' ');
+      absl::StrCat("{'descr': '<f4', 'fortran_order': False, 'shape': (",
+                   matrix.rows, ", ", matrix.columns, "), }");
   const size_t before = kMagic.size() + 2 + 2;
   while ((before + header.size() + 1) % kAlignment != 0) header += ' ';
   header += '\n';
