@@ -207,8 +207,8 @@ TEST(ConfigTest, RefusesABadFile) {
             "batch_size 0: must be a whole number from 1 to 2147483647");
   EXPECT_EQ(complaint("momentum: nan\n"),
             "momentum nan: must be a number at least 0 and below 1");
-  EXPECT_EQ(complaint("auto_aug: true\n"),
-            "auto_aug true: AutoAugment is not built yet");
+  EXPECT_EQ(complaint("device: CUDA\n"),
+            "device cuda: searching on a GPU is not built yet; use cpu");
   EXPECT_THAT(complaint("recipe: \"quik\"\n"), HasSubstr("recipe quik: "));
   EXPECT_EQ(complaint("config: \"other\"\n"),
             "config other: must not be set in a file; give one --config");

@@ -138,9 +138,6 @@ TEST(FieldValueTest, RefusesWhatIsNotBuiltYet) {
             "device cuda: searching on a GPU is not built yet; use cpu");
   EXPECT_EQ(Complaint("device", "0"),
             "device 0: searching on a GPU is not built yet; use cpu");
-  EXPECT_EQ(Complaint("auto_aug", "true"),
-            "auto_aug true: AutoAugment is not built yet");
-  EXPECT_EQ(Complaint("auto_aug", "false"), "");
   EXPECT_THAT(Complaint("resume", "weights.pt"),
               HasSubstr("cannot be taken up again yet"));
   EXPECT_EQ(Complaint("resume", ""), "");

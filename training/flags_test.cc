@@ -120,8 +120,6 @@ TEST(FlagsTest, ComplaintsNameTheFlagAsItWasTyped) {
             "--batch-size 0: must be a whole number from 1 to 2147483647");
   EXPECT_EQ(Complaint({"--gpu", "0"}),
             "--gpu 0: searching on a GPU is not built yet; use cpu");
-  EXPECT_EQ(Complaint({"--auto_aug"}),
-            "--auto_aug true: AutoAugment is not built yet");
 }
 
 TEST(FlagsTest, HelpIsAsked) {

@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "fairdarts/base/status.h"
+#include "training/auto_augment/image_shape.h"
+#include "training/auto_augment/policy.h"
 
 namespace fairdarts {
 namespace {
@@ -35,6 +37,17 @@ absl::StatusOr<Augmenter> Augmenter::Create(const AugmentOptions& options,
     return UsageError(absl::StrCat("cutout_length is ", options.cutout_length,
                                    ", should be at least 0"));
   }
+  if (options.auto_augment && dataset.channels != 1 && dataset.channels != 3) {
+    return UsageError(absl::StrCat("auto_aug: ", dataset.name, " has ",
+                                   dataset.channels,
+                                   " channels, should be 1 or 3"));
+  }
+  const int side = std::max(dataset.height, dataset.width);
+  if (options.auto_augment && side > kMaxImageSide) {
+    return UsageError(absl::StrCat("auto_aug: ", dataset.name,
+                                   " has images with a side of ", side,
+                                   ", should be at most ", kMaxImageSide));
+  }
   return Augmenter(options, dataset);
 }
 
@@ -63,6 +76,33 @@ void Augmenter::Normalise(const uint8_t* __restrict source, int64_t size,
   for (; i < size; ++i) out[i] = static_cast<float>(source[i]) * scale + offset;
 }
 
+template <typename Row>
+void Augmenter::CropAndFlip(const uint8_t* image, int top, int left, bool flip,
+                            Row row) const {
+  // One plane with black to the left and right of it. It is filled before it is
+  // read: a read right behind narrower writes would wait for them.
+  const int64_t stride = width_ + 2 * kCropPadding;
+  std::vector<uint8_t> padded(height_ * stride, 0);
+  // A mirrored row is shifted the other way.
+  const int64_t first = kCropPadding + (flip ? -left : left);
+  for (size_t c = 0; c < affine_.size(); ++c) {
+    const uint8_t* source = image + c * height_ * width_;
+    for (int y = 0; y < height_; ++y) {
+      uint8_t* to = padded.data() + y * stride + kCropPadding;
+      if (flip) {
+        CopyReversed(source + int64_t{y} * width_, width_, to);
+      } else {
+        Copy(source + int64_t{y} * width_, width_, to);
+      }
+    }
+    for (int y = 0; y < height_; ++y) {
+      const int source_y = y + top;
+      const bool inside = source_y >= 0 && source_y < height_;
+      row(c, y, inside ? padded.data() + source_y * stride + first : nullptr);
+    }
+  }
+}
+
 void Augmenter::Apply(const uint8_t* image, RandomStream stream,
                       float* out) const {
   const int top =
@@ -73,35 +113,35 @@ void Augmenter::Apply(const uint8_t* image, RandomStream stream,
   const auto cutout_y = static_cast<int64_t>(stream.Below(height_));
   const auto cutout_x = static_cast<int64_t>(stream.Below(width_));
   const int64_t plane = int64_t{height_} * width_;
-  if (options_.crop_and_flip) {
-    // One plane with black to the left and right of it. It is filled before
-    // it is read: a read right behind narrower writes would wait for them.
-    const int64_t stride = width_ + 2 * kCropPadding;
-    std::vector<uint8_t> padded(height_ * stride, 0);
-    // A mirrored row is shifted the other way.
-    const int64_t first = kCropPadding + (flip ? -left : left);
-    for (size_t c = 0; c < affine_.size(); ++c) {
-      const uint8_t* source = image + c * plane;
-      for (int y = 0; y < height_; ++y) {
-        uint8_t* row = padded.data() + y * stride + kCropPadding;
-        if (flip) {
-          CopyReversed(source + int64_t{y} * width_, width_, row);
-        } else {
-          Copy(source + int64_t{y} * width_, width_, row);
-        }
-      }
-      float* row = out + c * plane;
-      for (int y = 0; y < height_; ++y, row += width_) {
-        const int source_y = y + top;
-        if (source_y < 0 || source_y >= height_) {
-          std::fill(row, row + width_, affine_[c].offset);
-        } else {
-          Normalise(padded.data() + source_y * stride + first, width_,
-                    affine_[c], row);
-        }
-      }
-    }
+  if (options_.crop_and_flip && !options_.auto_augment) {
+    CropAndFlip(image, top, left, flip,
+                [&](size_t c, int y, const uint8_t* row) {
+                  float* to = out + c * plane + int64_t{y} * width_;
+                  if (row == nullptr) {
+                    std::fill(to, to + width_, affine_[c].offset);
+                  } else {
+                    Normalise(row, width_, affine_[c], to);
+                  }
+                });
   } else {
+    std::vector<uint8_t> bytes;
+    if (options_.auto_augment) {
+      const ImageShape shape = {static_cast<int>(affine_.size()), height_,
+                                width_};
+      bytes.resize(2 * shape.bytes());
+      if (options_.crop_and_flip) {
+        CropAndFlip(
+            image, top, left, flip, [&](size_t c, int y, const uint8_t* row) {
+              uint8_t* to = bytes.data() + c * plane + int64_t{y} * width_;
+              if (row != nullptr) Copy(row, width_, to);
+            });
+      } else {
+        std::memcpy(bytes.data(), image, shape.bytes());
+      }
+      ApplyCifar10Policy(shape, DrawCifar10Policy(stream), bytes.data(),
+                         bytes.data() + shape.bytes());
+      image = bytes.data();
+    }
     for (size_t c = 0; c < affine_.size(); ++c) {
       Normalise(image + c * plane, plane, affine_[c], out + c * plane);
     }

@@ -5,8 +5,9 @@
 // training transforms, https://arxiv.org/abs/1806.09055):
 //   1. pad by 4 black pixels and crop the old size at a random place
 //   2. mirror left to right with probability 1/2
-//   3. normalise: (pixel / 255 - mean) / standard deviation
-//   4. cutout: a square of zeros whose centre lies anywhere in the image;
+//   3. AutoAugment's policy for CIFAR-10 (training/auto_augment/policy.h)
+//   4. normalise: (pixel / 255 - mean) / standard deviation
+//   5. cutout: a square of zeros whose centre lies anywhere in the image;
 //      what sticks out is clipped (https://arxiv.org/abs/1708.04552)
 // Black is pixel value 0 before normalising; cutout's zero is the mean colour.
 
@@ -24,6 +25,7 @@ inline constexpr int kCropPadding = 4;
 
 struct AugmentOptions {
   bool crop_and_flip = false;
+  bool auto_augment = false;  // for images of 1 or 3 channels
   bool cutout = false;
   // Side of the square in pixels, used when `cutout` is set: rows
   // [y - length / 2, y - length / 2 + length) around the centre's row y.
@@ -33,14 +35,16 @@ struct AugmentOptions {
 // Thread-safe: everything that is random comes from the caller's stream.
 class Augmenter {
  public:
-  // A usage error when the cutout length is negative. Takes shape, mean and
-  // standard deviation from the dataset and does not keep it.
+  // A usage error when the cutout length is negative, or when the images are
+  // not what AutoAugment takes. Takes shape, mean and standard deviation from
+  // the dataset and does not keep it.
   static absl::StatusOr<Augmenter> Create(const AugmentOptions& options,
                                           const Dataset& dataset);
 
-  // Reads an image [C][H][W] and writes floats [C][H][W]. The offsets are the
-  // stream's next five elements whatever the options, so that switching one
-  // step off leaves what the others do.
+  // Reads an image [C][H][W] and writes floats [C][H][W]. The offsets of crop,
+  // flip and cutout are the stream's next five elements and what AutoAugment
+  // does the five behind them, whatever the options, so that switching one step
+  // off leaves what the others do.
   void Apply(const uint8_t* image, RandomStream stream, float* out) const;
 
  private:
@@ -51,6 +55,13 @@ class Augmenter {
   };
 
   Augmenter(const AugmentOptions& options, const Dataset& dataset);
+
+  // Calls row(channel, y, pixels) for every row of the cropped image; `pixels`
+  // is null where the row is padding. The last argument is valid until the next
+  // call.
+  template <typename Row>
+  void CropAndFlip(const uint8_t* image, int top, int left, bool flip,
+                   Row row) const;
 
   static void Normalise(const uint8_t* __restrict source, int64_t size,
                         const Affine& affine, float* __restrict out);

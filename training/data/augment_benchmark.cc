@@ -27,6 +27,7 @@ void BM_Augment(benchmark::State& state) {
   AugmentOptions options;
   options.crop_and_flip = state.range(0) != 0;
   options.cutout = state.range(1) != 0;
+  options.auto_augment = state.range(2) != 0;
   const absl::StatusOr<Augmenter> augmenter =
       Augmenter::Create(options, dataset);
   if (!augmenter.ok()) std::abort();
@@ -47,10 +48,11 @@ void BM_Augment(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * kBatch);
 }
 BENCHMARK(BM_Augment)
-    ->ArgNames({"crop_and_flip", "cutout"})
-    ->Args({0, 0})
-    ->Args({1, 0})
-    ->Args({1, 1});
+    ->ArgNames({"crop_and_flip", "cutout", "auto_augment"})
+    ->Args({0, 0, 0})
+    ->Args({1, 0, 0})
+    ->Args({1, 1, 0})
+    ->Args({1, 1, 1});
 
 }  // namespace
 }  // namespace fairdarts

@@ -12,6 +12,8 @@
 #include <tuple>
 #include <vector>
 
+#include "training/auto_augment/image_shape.h"
+#include "training/auto_augment/policy.h"
 #include "training/data/testing.h"
 
 namespace fairdarts {
@@ -221,6 +223,70 @@ TEST(AugmentTest, SwitchingOneStepOffLeavesTheOthersDraws) {
       ASSERT_TRUE(with[i] == without[i] || with[i] == 0);
     }
   }
+}
+
+TEST(AugmentTest, AutoAugmentWorksOnTheCroppedBytes) {
+  struct Shape {
+    int channels, height, width;
+  };
+  for (const Shape& size : {Shape{3, 32, 32}, Shape{1, 28, 28}}) {
+    const Dataset dataset = OneImage(size.channels, size.height, size.width);
+    const ImageShape shape = {size.channels, size.height, size.width};
+    int changed = 0;
+    for (const bool crop_and_flip : {false, true}) {
+      for (const bool cutout : {false, true}) {
+        AugmentOptions options;
+        options.crop_and_flip = crop_and_flip;
+        options.cutout = cutout;
+        for (int sample = 0; sample < 100; ++sample) {
+          const RandomStream stream = AugmentStream("test", 3, 1, sample);
+          const Draws draws = DrawsOf(stream, dataset);
+          RandomStream policy = stream;
+          for (int i = 0; i < 5; ++i) policy.Next();
+          // The cropped bytes are read back from the reference: nothing else
+          // is done to an image without mean and deviation.
+          Dataset plain = dataset;
+          std::fill(plain.mean.begin(), plain.mean.end(), 0.0);
+          std::fill(plain.standard_deviation.begin(),
+                    plain.standard_deviation.end(), 1 / 255.0);
+          AugmentOptions crop;
+          crop.crop_and_flip = crop_and_flip;
+          Dataset cropped = dataset;
+          cropped.images.clear();
+          for (const float value : Reference(crop, plain, draws)) {
+            cropped.images.push_back(static_cast<uint8_t>(std::lround(value)));
+          }
+          const std::vector<uint8_t> before = cropped.images;
+          std::vector<uint8_t> scratch(cropped.images.size());
+          ApplyCifar10Policy(shape, DrawCifar10Policy(policy),
+                             cropped.images.data(), scratch.data());
+          changed += before != cropped.images;
+          AugmentOptions rest = options;
+          rest.crop_and_flip = false;
+          options.auto_augment = true;
+          ASSERT_THAT(Apply(options, dataset, stream),
+                      Pointwise(NearlyEqual(), Reference(rest, cropped, draws)))
+              << size.height << ", crop " << crop_and_flip << ", cutout "
+              << cutout << ", sample " << sample;
+        }
+      }
+    }
+    // The policy leaves few images as they are.
+    EXPECT_GT(changed, 200);
+  }
+}
+
+TEST(AugmentTest, RefusesAutoAugmentWhereThePolicyHasNoMeaning) {
+  AugmentOptions options;
+  const Dataset two = OneImage(2, 4, 4);
+  EXPECT_TRUE(Augmenter::Create(options, two).ok());
+  Dataset wide = OneImage(1, 1, 1);
+  wide.width = kMaxImageSide + 1;
+  options.auto_augment = true;
+  EXPECT_THAT(Augmenter::Create(options, two),
+              IsUsageError(HasSubstr("2 channels")));
+  EXPECT_THAT(Augmenter::Create(options, wide),
+              IsUsageError(HasSubstr("a side of 16385")));
 }
 
 TEST(AugmentTest, EachPartOfTheKeyMatters) {
