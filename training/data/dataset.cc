@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "fairdarts/base/status.h"
 #include "training/data/cifar_binary.h"
+#include "training/data/cifar_python.h"
 #include "training/data/idx.h"
 #include "training/nearest_name.h"
 
@@ -28,8 +29,9 @@ CifarKind KindOf(Format format) {
 struct KnownDataset {
   const char* name;
   Format format;
-  const char* subfolder;       // where the usual archive or loader puts it
-  const char* default_folder;  // empty: none
+  const char* subfolder;         // where the usual archive or loader puts it
+  const char* python_subfolder;  // CIFAR: the same for its pickles
+  const char* default_folder;    // empty: none
   // The labels that the dataset defines: a larger one is damage, not a class.
   int max_classes;
   // Published; empty: computed from the training split.
@@ -42,14 +44,16 @@ const std::vector<KnownDataset>& KnownDatasets() {
       {"fashion-mnist",
        Format::kIdx,
        "FashionMNIST/raw",
+       "",
        "/usr/share/datasets/fashion-mnist",
        10,
        {},
        {}},
-      {"mnist", Format::kIdx, "MNIST/raw", "", 10, {}, {}},
+      {"mnist", Format::kIdx, "MNIST/raw", "", "", 10, {}, {}},
       {"cifar10",
        Format::kCifar10,
        "cifar-10-batches-bin",
+       "cifar-10-batches-py",
        "",
        10,
        {.49139968, .48215827, .44653124},
@@ -57,6 +61,7 @@ const std::vector<KnownDataset>& KnownDatasets() {
       {"cifar100",
        Format::kCifar100,
        "cifar-100-binary",
+       "cifar-100-python",
        "",
        100,
        {.50707519, .48654887, .44091785},
@@ -101,6 +106,12 @@ std::string IdxPath(const std::string& folder, absl::string_view file) {
   return !Exists(plain) && Exists(compressed) ? compressed : plain;
 }
 
+// Whether a folder holds CIFAR as pickles; the binary layout comes first.
+bool HoldsPickles(CifarKind kind, const std::string& folder) {
+  return !Exists(Join(folder, CifarFirstFile(kind, Split::kTrain))) &&
+         Exists(Join(folder, CifarPythonFirstFile(kind, Split::kTrain)));
+}
+
 // The given folder or the usual one inside it, whichever holds the data.
 absl::StatusOr<std::string> FindFolder(const KnownDataset& known,
                                        const std::string& given) {
@@ -119,9 +130,14 @@ absl::StatusOr<std::string> FindFolder(const KnownDataset& known,
       return candidate;
     }
   }
+  const std::string python = Join(folder, known.python_subfolder);
+  for (const std::string& candidate : {folder, python}) {
+    if (!idx && HoldsPickles(KindOf(known.format), candidate)) return candidate;
+  }
   return DataError(absl::StrCat(
       Join(folder, file), ": does not exist",
-      idx ? ", plain or with .gz, here or in " : ", here or in ", below, ": ",
+      idx ? ", plain or with .gz, here or in " : ", here or in ", below,
+      idx ? "" : absl::StrCat(", nor pickles, here or in ", python), ": ",
       folder == known.default_folder
           ? "run ./bazelw, which installs Debian's package of it, or name "
             "another folder with --data"
@@ -132,7 +148,10 @@ absl::StatusOr<std::string> FindFolder(const KnownDataset& known,
 std::string LabelPath(const KnownDataset& known, const std::string& folder,
                       Split split) {
   if (known.format != Format::kIdx) {
-    return Join(folder, CifarFirstFile(KindOf(known.format), split));
+    const CifarKind kind = KindOf(known.format);
+    return Join(folder, HoldsPickles(kind, folder)
+                            ? CifarPythonFirstFile(kind, split)
+                            : CifarFirstFile(kind, split));
   }
   return IdxPath(folder, split == Split::kTrain ? "train-labels-idx1-ubyte"
                                                 : "t10k-labels-idx1-ubyte");
@@ -161,7 +180,10 @@ absl::StatusOr<Dataset> LoadIdx(const std::string& folder,
 
 absl::StatusOr<Dataset> LoadCifar(CifarKind kind, const std::string& folder,
                                   Split split) {
-  FD_ASSIGN_OR_RETURN(CifarImages cifar, ReadCifar(kind, folder, split));
+  FD_ASSIGN_OR_RETURN(CifarImages cifar,
+                      HoldsPickles(kind, folder)
+                          ? ReadCifarPython(kind, folder, split)
+                          : ReadCifar(kind, folder, split));
   Dataset dataset;
   dataset.channels = kCifarChannels;
   dataset.height = kCifarSide;

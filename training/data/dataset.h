@@ -9,6 +9,10 @@
 //   cifar10         data_batch_{1..5}.bin, test_batch.bin cifar-10-batches-bin
 //   cifar100        train.bin, test.bin                     cifar-100-binary
 //
+// CIFAR is also read as Python's pickles (data_batch_1, train), in the folder
+// or in cifar-10-batches-py or cifar-100-python below it, where the binary
+// files are not there.
+//
 // Names are read without regard to case, '-' and '_': "CIFAR-10" is cifar10.
 
 #include <cstdint>

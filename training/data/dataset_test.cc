@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "training/data/testing.h"
+#include "training/torch_import/testing.h"
 
 namespace fairdarts {
 namespace {
@@ -237,6 +238,41 @@ TEST(DatasetTest, Cifar100HasThePublishedMoments) {
   ASSERT_TRUE(named.ok()) << named.status();
   EXPECT_EQ(named->classes, 7);
   EXPECT_EQ(named->class_names.back(), "g");
+}
+
+TEST(DatasetTest, ReadsCifarFromPicklesAsWell) {
+  const std::string folder = FreshFolder("cifar100_python");
+  const auto batch = [](const std::vector<int64_t>& labels) {
+    const auto n = static_cast<int64_t>(labels.size());
+    std::string list = "](";
+    for (const int64_t label : labels) list += PickledInt(label);
+    return WholePickle(
+        PickledDict({PickledText("data"),
+                     PickledArrayOf({n, 3072}, std::string(n * 3072, '\x11')),
+                     PickledText("fine_labels"), list + "e"}));
+  };
+  const std::string below = folder + "/cifar-100-python";
+  WriteTestFile(below + "/train", batch({0, 7, 3}));
+  WriteTestFile(below + "/test", batch({7}));
+  // The folder itself, or the one above it.
+  for (const std::string& given : {folder, below}) {
+    const auto train = LoadDataset("cifar100", given, Split::kTrain);
+    ASSERT_TRUE(train.ok()) << train.status();
+    EXPECT_THAT(train->labels, ElementsAre(0, 7, 3));
+    EXPECT_EQ(train->classes, 8);
+    EXPECT_EQ(train->channels, 3);
+    EXPECT_THAT(train->images, Each(0x11));
+    EXPECT_THAT(train->mean, ElementsAre(.50707519, .48654887, .44091785));
+    const auto test = LoadDataset("cifar100", given, Split::kTest);
+    ASSERT_TRUE(test.ok()) << test.status();
+    EXPECT_THAT(test->labels, ElementsAre(7));
+  }
+  WriteTestFile(below + "/test", batch({8}));
+  EXPECT_THAT(LoadDataset("cifar100", folder, Split::kTest),
+              IsDataError(HasSubstr("python/test: label of image 0 is 8")));
+  EXPECT_THAT(LoadDataset("cifar10", folder, Split::kTrain),
+              IsDataError(HasSubstr("nor pickles, here or in " + folder +
+                                    "/cifar-10-batches-py")));
 }
 
 TEST(DatasetTest, LoadsFashionMnist) {

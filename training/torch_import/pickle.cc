@@ -236,7 +236,7 @@ class PickleMachine {
   PickleMachine(absl::string_view bytes, PickleDialect dialect)
       : bytes_(bytes),
         dialect_(dialect),
-        budget_(bytes.size()),
+        budget_(2 * uint64_t{bytes.size()}),
         owner_(std::make_shared<internal::PickleNodes>()),
         nodes_(owner_->nodes) {}
 

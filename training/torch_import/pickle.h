@@ -8,14 +8,15 @@
 // that such files need, interprets them itself and refuses every other one by
 // name, so no file can make it run anything.
 //
-// Protocols 0 to 5, as far as torch.save and NumPy write them. Not read, since
-// neither writes them: sets, text opcodes other than those for integers and
-// names, out-of-band buffers, extension codes, instances of classes.
+// Protocols 1 to 5, as far as torch.save and NumPy write them; not protocol 0,
+// in which PyTorch itself cannot load what it saved. Also not read, since
+// neither writes them: sets, out-of-band buffers, extension codes, instances
+// of classes.
 //
 // Hostile input costs time and memory in proportion to its size: every length
 // is checked against what is left before it is used, values are counted,
-// nesting is bounded, what is not built from the input's own bytes is charged
-// against a budget of its size, and a value that contains itself is refused.
+// nesting is bounded, copies of what is there already are charged against a
+// budget of twice its size, and a value that contains itself is refused.
 // Nothing recurses, neither parsing nor destruction.
 
 #include <cstddef>

@@ -107,6 +107,24 @@ std::string PickledTensorOf(const std::string& storage, int64_t offset,
        "\x89", PickledCall("collections", "OrderedDict", {})});
 }
 
+std::string PickledArrayOf(const std::vector<int64_t>& shape,
+                           absl::string_view data) {
+  const std::string dtype =
+      PickledCall("numpy", "dtype",
+                  {PickledText("u1"), PickledInt(0), PickledInt(1)}) +
+      PickledTuple({PickledInt(3), PickledText("|"), "N", "N", "N",
+                    PickledInt(-1), PickledInt(-1), PickledInt(0)}) +
+      "b";
+  const std::string bytes =
+      absl::StrCat("T", LittleEndian(data.size(), 4), data);
+  return PickledCall("numpy.core.multiarray", "_reconstruct",
+                     {PickledGlobal("numpy", "ndarray"), PickledInts({0}),
+                      PickledText("b")}) +
+         PickledTuple(
+             {PickledInt(1), PickledInts(shape), dtype, "\x89", bytes}) +
+         "b";
+}
+
 std::string WholePickle(absl::string_view instructions) {
   return absl::StrCat("\x80\x02", instructions, ".");
 }

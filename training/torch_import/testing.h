@@ -33,6 +33,10 @@ std::string PickledTensorOf(const std::string& storage, int64_t offset,
                             const std::vector<int64_t>& shape,
                             const std::vector<int64_t>& strides);
 
+// A NumPy array of uint8, as Python 2 wrote it.
+std::string PickledArrayOf(const std::vector<int64_t>& shape,
+                           absl::string_view data);
+
 // The whole pickle that leaves the value of these instructions.
 std::string WholePickle(absl::string_view instructions);
 
