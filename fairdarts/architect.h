@@ -1,0 +1,65 @@
+#ifndef FAIRDARTS_ARCHITECT_H_
+#define FAIRDARTS_ARCHITECT_H_
+
+// The search's view of the architecture: it owns the alphas' optimiser.
+//
+// DARTS (arXiv 1806.09055, equations 3 and 4) states the search as a bi-level
+// problem, alphas on one half of the data, weights on the other:
+//
+//   min_alpha L_val(w*(alpha), alpha)  where  w*(alpha) = argmin_w L_train
+//
+// FairDARTS solves it to first order: w* is taken to be the present w, so an
+// alpha step descends the gradient of L(w, alpha) on a batch of the alpha
+// half. The single-level search, for comparison, moves both on the training
+// batch.
+//
+// The optimiser is Adam (arXiv 1412.6980) with weight decay as an L2 term
+// (weight_decay * alpha joins the gradient before the moments).
+
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "fairdarts/relaxation.h"
+#include "fairdarts/search_loss.h"
+#include "search_space/supernet.h"
+
+namespace fairdarts {
+
+struct ArchitectOptions {
+  double learning_rate = 3e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double weight_decay = 1e-3;
+};
+
+// Not thread-safe. Throws what torch throws.
+class Architect {
+ public:
+  // A usage error names the first option that means nothing.
+  static absl::StatusOr<std::unique_ptr<Architect>> Create(
+      const Alphas& alphas, const ArchitectOptions& options);
+
+  // The bi-level alpha step: one forward and one backward that computes no
+  // gradient of a weight, then a step of the alphas. The network has to be
+  // in training mode; its running statistics take part in the forward. A
+  // numbers error when the loss or the gradient is not finite; the alphas
+  // have not moved then.
+  absl::StatusOr<LossValues> Step(Supernet& supernet, const Batch& alpha_batch,
+                                  const SearchLossOptions& loss_options);
+
+  // Steps the alphas along gradients computed elsewhere: those of the
+  // training batch, in a single-level search. They are refused like Step's.
+  absl::Status StepAlong(const torch::Tensor& normal_gradient,
+                         const torch::Tensor& reduce_gradient);
+
+ private:
+  Architect(const Alphas& alphas, const ArchitectOptions& options);
+
+  Alphas alphas_;
+  torch::optim::Adam optimizer_;
+};
+
+}  // namespace fairdarts
+
+#endif  // FAIRDARTS_ARCHITECT_H_

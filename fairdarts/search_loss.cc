@@ -1,0 +1,43 @@
+#include "fairdarts/search_loss.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "fairdarts/base/status.h"
+
+namespace fairdarts {
+
+SearchLoss ComputeSearchLoss(Supernet& supernet, const EdgeWeights& weights,
+                             const Batch& batch,
+                             const SearchLossOptions& options) {
+  SearchLoss loss;
+  loss.logits = supernet.Forward(batch.images, weights);
+  loss.cross_entropy =
+      torch::nn::functional::cross_entropy(loss.logits, batch.labels);
+  loss.zero_one = ZeroOneLoss(weights, options.form);
+  loss.total = loss.cross_entropy + options.zero_one_weight * loss.zero_one;
+  return loss;
+}
+
+absl::StatusOr<LossValues> FiniteLossValues(const SearchLoss& loss,
+                                            absl::string_view side) {
+  const LossValues values{loss.total.item<double>(),
+                          loss.cross_entropy.item<double>(),
+                          loss.zero_one.item<double>()};
+  const struct {
+    absl::string_view name;
+    double value;
+  } parts[] = {{"cross-entropy", values.cross_entropy},
+               {"zero-one loss", values.zero_one},
+               {"loss", values.total}};
+  for (const auto& part : parts) {
+    if (!std::isfinite(part.value)) {
+      return NumbersError(absl::StrCat(
+          side, " ", part.name, " is ", part.value,
+          "; a smaller learning rate or gradient clip may keep it finite"));
+    }
+  }
+  return values;
+}
+
+}  // namespace fairdarts

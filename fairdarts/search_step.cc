@@ -1,0 +1,118 @@
+#include "fairdarts/search_step.h"
+
+#include <cmath>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "fairdarts/base/status.h"
+#include "ops/torch_status.h"
+
+namespace fairdarts {
+namespace {
+
+absl::Status OptionError(absl::string_view name, double value,
+                         absl::string_view rule) {
+  return UsageError(absl::StrCat(name, " ", value, ": it must be ", rule));
+}
+
+absl::Status CheckNotNegative(absl::string_view name, double value) {
+  if (std::isfinite(value) && value >= 0) return absl::OkStatus();
+  return OptionError(name, value, "a finite number of at least 0");
+}
+
+absl::Status Check(const SearchStepOptions& options) {
+  FD_RETURN_IF_ERROR(CheckNotNegative("learning_rate", options.learning_rate));
+  if (!(options.momentum >= 0 && options.momentum < 1)) {
+    return OptionError("momentum", options.momentum, "at least 0 and below 1");
+  }
+  FD_RETURN_IF_ERROR(CheckNotNegative("weight_decay", options.weight_decay));
+  if (!(std::isfinite(options.gradient_clip) && options.gradient_clip > 0)) {
+    return OptionError("gradient_clip", options.gradient_clip,
+                       "a finite number above 0");
+  }
+  return CheckNotNegative("zero_one_weight", options.loss.zero_one_weight);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SearchStep>> SearchStep::Create(
+    std::shared_ptr<Supernet> supernet, const SearchStepOptions& options) {
+  FD_RETURN_IF_ERROR(Check(options));
+  return CatchTorch([&]() -> absl::StatusOr<std::unique_ptr<SearchStep>> {
+    const Alphas alphas = ZeroAlphas(*supernet);
+    FD_ASSIGN_OR_RETURN(std::unique_ptr<Architect> architect,
+                        Architect::Create(alphas, options.architect));
+    return absl::WrapUnique(new SearchStep(std::move(supernet), alphas,
+                                           std::move(architect), options));
+  });
+}
+
+SearchStep::SearchStep(std::shared_ptr<Supernet> supernet, const Alphas& alphas,
+                       std::unique_ptr<Architect> architect,
+                       const SearchStepOptions& options)
+    : options_(options),
+      supernet_(std::move(supernet)),
+      parameters_(supernet_->parameters()),
+      alphas_(alphas),
+      architect_(std::move(architect)),
+      optimizer_(parameters_, torch::optim::SGDOptions(options.learning_rate)
+                                  .momentum(options.momentum)
+                                  .weight_decay(options.weight_decay)) {}
+
+absl::StatusOr<StepResult> SearchStep::Run(const Batch& train,
+                                           const Batch& alpha) {
+  return CatchTorch([&] { return RunOrThrow(train, alpha); });
+}
+
+absl::StatusOr<StepResult> SearchStep::RunOrThrow(const Batch& train,
+                                                  const Batch& alpha) {
+  supernet_->train();
+  StepResult result;
+  if (!options_.single_level) {
+    FD_ASSIGN_OR_RETURN(result.alpha,
+                        architect_->Step(*supernet_, alpha, options_.loss));
+  }
+
+  // The weight step of a bi-level search sees the weights of the edges as
+  // constants: no gradient of an alpha is computed.
+  const SearchLoss loss = ComputeSearchLoss(
+      *supernet_, options_.single_level ? Relax(alphas_) : weights(), train,
+      options_.loss);
+  FD_ASSIGN_OR_RETURN(result.train, FiniteLossValues(loss, "training"));
+  optimizer_.zero_grad();
+  // Left over if an earlier single-level step was refused.
+  alphas_.normal.mutable_grad().reset();
+  alphas_.reduce.mutable_grad().reset();
+  loss.total.backward();
+  result.gradient_norm =
+      torch::nn::utils::clip_grad_norm_(parameters_, options_.gradient_clip);
+  if (!std::isfinite(result.gradient_norm)) {
+    return NumbersError(absl::StrCat("the norm of the weight gradients is ",
+                                     result.gradient_norm));
+  }
+  if (options_.single_level) {
+    FD_RETURN_IF_ERROR(
+        architect_->StepAlong(alphas_.normal.grad(), alphas_.reduce.grad()));
+  }
+  optimizer_.step();
+
+  const torch::NoGradGuard no_grad;
+  result.correct = loss.logits.argmax(1).eq(train.labels).sum().item<int64_t>();
+  return result;
+}
+
+absl::Status SearchStep::SetLearningRate(double learning_rate) {
+  FD_RETURN_IF_ERROR(CheckNotNegative("learning_rate", learning_rate));
+  for (torch::optim::OptimizerParamGroup& group : optimizer_.param_groups()) {
+    group.options().set_lr(learning_rate);
+  }
+  return absl::OkStatus();
+}
+
+EdgeWeights SearchStep::weights() const {
+  const torch::NoGradGuard no_grad;
+  return Relax(alphas_);
+}
+
+}  // namespace fairdarts

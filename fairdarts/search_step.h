@@ -1,0 +1,89 @@
+#ifndef FAIRDARTS_SEARCH_STEP_H_
+#define FAIRDARTS_SEARCH_STEP_H_
+
+// One step of a FairDARTS search (arXiv 1911.12126): no data, no loop, no
+// output.
+//
+// Bi-level (the default), in this order:
+//   1. the alphas step on the alpha batch (architect.h);
+//   2. the weights step on the training batch, under the new alphas.
+// Single-level: one forward and backward of the training batch, from which
+// weights and alphas step together.
+//
+// The weights' optimiser is SGD with momentum (v = momentum * v + g,
+// w -= lr * v) and weight decay as an L2 term in g, after the gradient over
+// all weights together has been clipped to a norm.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "fairdarts/architect.h"
+#include "fairdarts/relaxation.h"
+#include "fairdarts/search_loss.h"
+#include "search_space/supernet.h"
+
+namespace fairdarts {
+
+// The defaults are the paper's search on CIFAR-10.
+struct SearchStepOptions {
+  bool single_level = false;
+  double learning_rate = 0.005;
+  double momentum = 0.9;
+  double weight_decay = 3e-4;
+  double gradient_clip = 5;  // largest 2-norm of all weight gradients
+  SearchLossOptions loss;
+  ArchitectOptions architect;
+};
+
+struct StepResult {
+  LossValues train;
+  std::optional<LossValues> alpha;  // none in a single-level search
+  double gradient_norm = 0;         // of the weights, before clipping
+  int64_t correct = 0;              // of the training batch
+};
+
+// Not thread-safe. The same network, options and batches give the same bits
+// on the same machine with the same number of threads.
+class SearchStep {
+ public:
+  // Starts from zero alphas. A usage error names the option that means
+  // nothing and its value.
+  static absl::StatusOr<std::unique_ptr<SearchStep>> Create(
+      std::shared_ptr<Supernet> supernet, const SearchStepOptions& options);
+
+  // Puts the network into training mode and runs one step; `alpha` is not
+  // read in a single-level search. What is not finite is a numbers error that
+  // names the loss or gradient, and neither the weights nor (where it came up
+  // there) the alphas have moved along it; the caller adds epoch and step.
+  // What torch throws at shapes, labels and memory comes back as a Status.
+  absl::StatusOr<StepResult> Run(const Batch& train, const Batch& alpha);
+
+  // The rate of the weights from the next step on; finite and not negative.
+  absl::Status SetLearningRate(double learning_rate);
+
+  const Alphas& alphas() const { return alphas_; }
+
+  // The relaxed weights of now, without gradients.
+  EdgeWeights weights() const;
+
+ private:
+  SearchStep(std::shared_ptr<Supernet> supernet, const Alphas& alphas,
+             std::unique_ptr<Architect> architect,
+             const SearchStepOptions& options);
+
+  absl::StatusOr<StepResult> RunOrThrow(const Batch& train, const Batch& alpha);
+
+  const SearchStepOptions options_;
+  const std::shared_ptr<Supernet> supernet_;
+  const std::vector<torch::Tensor> parameters_;
+  const Alphas alphas_;
+  const std::unique_ptr<Architect> architect_;
+  torch::optim::SGD optimizer_;
+};
+
+}  // namespace fairdarts
+
+#endif  // FAIRDARTS_SEARCH_STEP_H_
