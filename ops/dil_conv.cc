@@ -2,6 +2,8 @@
 
 #include <torch/nn/modules/activation.h>
 
+#include "ops/depthwise_conv.h"
+
 namespace fairdarts {
 namespace {
 

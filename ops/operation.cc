@@ -2,16 +2,6 @@
 
 namespace fairdarts {
 
-torch::nn::Conv2d DepthwiseConv(int64_t channels, int64_t kernel,
-                                int64_t stride, int64_t dilation) {
-  return torch::nn::Conv2d(torch::nn::Conv2dOptions(channels, channels, kernel)
-                               .stride(stride)
-                               .padding(dilation * (kernel - 1) / 2)
-                               .dilation(dilation)
-                               .groups(channels)
-                               .bias(false));
-}
-
 torch::nn::Conv2d PointwiseConv(int64_t in_channels, int64_t out_channels) {
   return torch::nn::Conv2d(
       torch::nn::Conv2dOptions(in_channels, out_channels, 1).bias(false));

@@ -26,11 +26,6 @@ class Operation : public torch::nn::Module {
   virtual torch::Tensor forward(const torch::Tensor& x) = 0;
 };
 
-// A kxk convolution of each channel by itself, padded so that stride 1 keeps
-// the size. No bias.
-torch::nn::Conv2d DepthwiseConv(int64_t channels, int64_t kernel,
-                                int64_t stride, int64_t dilation);
-
 // A 1x1 convolution. No bias.
 torch::nn::Conv2d PointwiseConv(int64_t in_channels, int64_t out_channels);
 

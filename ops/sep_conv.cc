@@ -2,6 +2,8 @@
 
 #include <torch/nn/modules/activation.h>
 
+#include "ops/depthwise_conv.h"
+
 namespace fairdarts {
 
 SepConv::SepConv(int64_t channels, int64_t kernel, int64_t stride, bool affine)

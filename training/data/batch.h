@@ -3,23 +3,17 @@
 
 // From a dataset and sample indices to the tensors of one step.
 
-#include <torch/types.h>
-
 #include <cstdint>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "fairdarts/batch.h"
 #include "training/data/augment.h"
 #include "training/data/dataset.h"
 
 namespace fairdarts {
-
-struct Batch {
-  torch::Tensor images;  // [B, C, H, W] float32
-  torch::Tensor labels;  // [B] int64
-};
 
 struct BatchOptions {
   AugmentOptions augment;

@@ -1,0 +1,117 @@
+#!/bin/bash
+# usage: search_cli_test.sh SEARCH DERIVE FASHION_MNIST_FILE
+# The programs as a user meets them: exit codes, one line that says what is
+# wrong, nothing written over or left behind on bad input.
+set -u
+search=$PWD/$1
+derive=$PWD/$2
+mnist=$(dirname "$(readlink -f "$3")")
+export BUILD_WORKING_DIRECTORY=$TEST_TMPDIR
+cd "$TEST_TMPDIR" || exit 1
+failures=0
+
+fail() {
+  echo "FAILED: $*"
+  cat out err
+  failures=$((failures + 1))
+}
+
+# expect CODE TEXT COMMAND...: the exit code, and text in what was said.
+expect() {
+  local code=$1 text=$2
+  shift 2
+  "$@" >out 2>err
+  local got=$?
+  [ "$got" -eq "$code" ] || fail "exit code $got in place of $code: $*"
+  grep -qF -- "$text" out err || fail "'$text' was not said: $*"
+}
+
+# refuse CODE TEXT FLAGS...: the same for a search that must leave nothing.
+refuse() {
+  local code=$1 text=$2
+  shift 2
+  expect "$code" "$text" "$search" "$@"
+  [ "$(wc -l <err)" -eq 1 ] || fail "not one line: $*"
+  [ ! -e runs ] || fail "something was written: $*"
+}
+
+# The first 400 training images and 100 test images of Fashion-MNIST, plain.
+small=$TEST_TMPDIR/small
+mkdir "$small"
+cut() {  # cut NAME HEADER_BYTES HEADER BYTES
+  { printf "$3"; zcat "$mnist/$1.gz" | tail -c "+$(($2 + 1))" | head -c "$4"; } \
+    >"$small/$1"
+}
+cut train-images-idx3-ubyte 16 \
+  '\0\0\010\003\0\0\001\220\0\0\0\034\0\0\0\034' $((400 * 784))
+cut train-labels-idx1-ubyte 8 '\0\0\010\001\0\0\001\220' 400
+cut t10k-images-idx3-ubyte 16 \
+  '\0\0\010\003\0\0\0\144\0\0\0\034\0\0\0\034' $((100 * 784))
+cut t10k-labels-idx1-ubyte 8 '\0\0\010\001\0\0\0\144' 100
+
+tiny=(--data=small --epochs=1 --steps_per_epoch=2 --init_channels=2 --layers=3
+  --threads=1)
+
+# Flags and values.
+refuse 2 "--learning_rate" --learning_rat=0.1
+refuse 2 "batch_size" --batch_size=0
+refuse 2 "batch" "${tiny[@]}" --batch_size=300
+refuse 2 "op_threshold" --op_threshold=1.5
+refuse 2 "op_threshold" --op_threshold=nan
+refuse 2 "train_portion" --train_portion=1
+refuse 2 "quick" --recipe=quik
+refuse 2 "cifar10" --dataset=cifar1O
+refuse 2 "threshold_sparse" --parse_method=threshold
+refuse 2 "resume" --resume=runs/x
+refuse 2 "engine" --engine=fused
+refuse 2 "device" --device=cuda
+refuse 2 "gpu" --gpu=0
+refuse 2 "positional" extra
+refuse 2 "save" "${tiny[@]}" --save=../elsewhere
+
+# Data.
+refuse 3 "nowhere" "${tiny[@]}" --data=nowhere
+mkdir broken
+cp "$small"/* broken
+head -c 1000 "$small/train-images-idx3-ubyte" >broken/train-images-idx3-ubyte
+refuse 3 "broken/train-images-idx3-ubyte" "${tiny[@]}" --data=broken
+printf 'PK\003\004' >broken/train-images-idx3-ubyte
+refuse 3 "broken/train-images-idx3-ubyte" "${tiny[@]}" --data=broken
+
+# The environment: runs/ cannot be made where a file has its name.
+touch runs
+expect 6 "runs" "$search" "${tiny[@]}"
+[ -f runs ] && [ ! -s runs ] || fail "a file was written over"
+rm runs
+
+# Numbers.
+expect 5 "epoch 0: step 1" "$search" "${tiny[@]}" --learning_rate=1e38
+rm -r runs
+
+# Upstream's own line, but for the size of the data.
+expect 0 "fairdarts-cifar10" "$search" --aux_loss_weight 10 \
+  --learning_rate 0.005 --batch_size 128 --parse_method threshold_sparse \
+  --save 'EXP-lr_0005_alw_10' "${tiny[@]}"
+run=$(echo runs/EXP-lr_0005_alw_10-*)
+for file in config.textproto genotype.textproto genotype.txt history.csv \
+  history.svg log.txt metrics.csv normal.svg normal_weight.npy reduce.svg \
+  reduce_weight.npy weights.safetensors normal/history_weight.json \
+  reduce/history_weight.json; do
+  [ -s "$run/$file" ] || fail "$run/$file is missing"
+done
+
+# The record of a run is a configuration, and gives the same run again.
+expect 0 "top-1" "$search" --config="$run/config.textproto" --save=again
+cmp "$run/normal_weight.npy" runs/again-*/normal_weight.npy ||
+  fail "another seed of the same run"
+
+# What derive makes of it.
+expect 0 "Genotype(" "$derive" --run="$run" --parse_method=darts
+expect 2 "--op_threshold" "$derive" --run="$run" --op_threshold=0
+expect 3 "normal_weight.npy" "$derive" --run=nowhere
+
+expect 0 "--arch_learning_rate" "$search" --help
+awk 'length > 80 { exit 1 }' out || fail "--help is wider than 80 columns"
+
+[ "$failures" -eq 0 ] && echo "all as expected"
+exit "$failures"
