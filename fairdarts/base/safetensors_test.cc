@@ -246,6 +246,10 @@ TEST(SafetensorsTest, RefusesOffsetsThatDoNotFit) {
   refused("[0,5]", "lie outside the data, which has 4 bytes");
   refused("[9223372036854775807,9223372036854775807]", "lie outside");
   refused("[0,3]", "has 3 bytes, but its shape and dtype U8 ask for 4");
+  ExpectRefused(
+      FileOf(absl::StrCat("{", TensorHeader("a", "U8", "[3]", "[0,4]"), "}"),
+             4),
+      "has 4 bytes, but its shape and dtype U8 ask for 3");
 }
 
 TEST(SafetensorsTest, RefusesGapsOverlapsAndTrailingBytes) {
