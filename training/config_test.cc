@@ -143,7 +143,7 @@ TEST(ConfigTest, FlagsCountMoreThanTheFileAndThatMoreThanTheRecipe) {
   const SearchConfig other =
       Resolved({"--config", path.c_str(), "--recipe", "quick"}).config;
   EXPECT_EQ(other.recipe(), "quick");
-  EXPECT_EQ(other.layers(), 5);
+  EXPECT_EQ(other.layers(), 3);
   EXPECT_EQ(other.batch_size(), 9);
 }
 
