@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,10 @@ struct Trajectory {
   std::vector<Difference> differences;
   double final_sums;  // relative to the sums of absolute values
 };
+
+void PrintTo(const Trajectory& trajectory, std::ostream* os) {
+  *os << trajectory.file;
+}
 
 // Two float32 computations that sum in different orders may lie on different
 // sides of the float64 values, which themselves are one sample of the error.
