@@ -21,7 +21,6 @@ void ForEachColumn(const EpochMetrics& m, const Visit& visit) {
   visit("alpha_loss", m.alpha_loss);
   visit("alpha_cross_entropy", m.alpha_cross_entropy);
   visit("alpha_zero_one", m.alpha_zero_one);
-  visit("alpha_top1", m.alpha_top1);
   visit("grad_norm", m.grad_norm);
   visit("valid_loss", m.valid_loss);
   visit("valid_top1", m.valid_top1);

@@ -25,7 +25,6 @@ struct EpochMetrics {
   double alpha_loss = 0;  // the same of the alpha steps
   double alpha_cross_entropy = 0;
   double alpha_zero_one = 0;
-  double alpha_top1 = 0;
   double grad_norm = 0;  // before it is clipped
   // On the alpha half without augmentation, where it was measured.
   absl::optional<double> valid_loss;

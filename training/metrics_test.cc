@@ -40,11 +40,11 @@ TEST(MetricsTest, AHeaderAndARowAnEpoch) {
       testing::ElementsAre(
           "epoch,learning_rate,train_loss,train_cross_entropy,train_zero_one,"
           "train_top1,alpha_loss,alpha_cross_entropy,alpha_zero_one,"
-          "alpha_top1,grad_norm,valid_loss,valid_top1,normal_skips,"
+          "grad_norm,valid_loss,valid_top1,normal_skips,"
           "reduce_skips,past_threshold,decided,undecided,images_per_second,"
           "seconds",
-          "0,0.05,-0.25,0,0,0.6666667,0,0,0,0,0,,,0,0,0,0,196,0,12.5",
-          "1,0.05,-0.25,0,0,0.6666667,0,0,0,0,nan,0.75,0.5,0,0,0,0,196,0,12.5",
+          "0,0.05,-0.25,0,0,0.6666667,0,0,0,0,,,0,0,0,0,196,0,12.5",
+          "1,0.05,-0.25,0,0,0.6666667,0,0,0,nan,0.75,0.5,0,0,0,0,196,0,12.5",
           ""));
 }
 

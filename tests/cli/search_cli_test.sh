@@ -49,8 +49,8 @@ cut t10k-images-idx3-ubyte 16 \
   '\0\0\010\003\0\0\0\144\0\0\0\034\0\0\0\034' $((100 * 784))
 cut t10k-labels-idx1-ubyte 8 '\0\0\010\001\0\0\0\144' 100
 
-tiny=(--data=small --epochs=1 --steps_per_epoch=2 --init_channels=2 --layers=3
-  --threads=1)
+tiny=(--data=small --train_portion=0.5 --epochs=1 --steps_per_epoch=2
+  --init_channels=2 --layers=3 --threads=1)
 
 # Flags and values.
 refuse 2 "--learning_rate" --learning_rat=0.1
@@ -66,7 +66,7 @@ refuse 2 "resume" --resume=runs/x
 refuse 2 "engine" --engine=fused
 refuse 2 "device" --device=cuda
 refuse 2 "gpu" --gpu=0
-refuse 2 "positional" extra
+refuse 2 "unexpected argument 'extra'" extra
 refuse 2 "save" "${tiny[@]}" --save=../elsewhere
 
 # Data.
