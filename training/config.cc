@@ -1,5 +1,6 @@
 #include "training/config.h"
 
+#include <filesystem>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -7,6 +8,7 @@
 #include "fairdarts/base/check.h"
 #include "fairdarts/base/file.h"
 #include "fairdarts/base/status.h"
+#include "fairdarts/discretization.h"
 #include "genotypes/strict_proto.h"
 #include "google/protobuf/descriptor.h"
 #include "training/data/dataset.h"
@@ -126,6 +128,11 @@ absl::StatusOr<ResolvedSearch> SearchFromCommandLine(int argc,
   resolved.config.MergeFrom(flags);
   resolved.config.clear_config();
   MakeDefaultsExplicit(resolved.config);
+  if (!resolved.config.data().empty()) {
+    // The record of the run must mean the same wherever it is read.
+    resolved.config.set_data(
+        std::filesystem::absolute(UserPath(resolved.config.data())).string());
+  }
   const auto dataset = CanonicalDatasetName(resolved.config.dataset());
   if (dataset.ok()) resolved.config.set_dataset(*dataset);
   FD_RETURN_IF_ERROR(ValidateSearchConfig(resolved.config));
@@ -139,6 +146,10 @@ absl::Status ValidateSearchConfig(const SearchConfig& config) {
         absl::StrCat("dataset '", config.dataset(),
                      "': ", MustBeOneOf(config.dataset(), DatasetNames())));
   }
+  // Weights are compared with it as floats.
+  FD_RETURN_IF_ERROR(
+      Annotate(CheckThreshold(static_cast<float>(config.op_threshold())),
+               "op_threshold"));
   if (config.learning_rate_min() > config.learning_rate()) {
     const auto text = [&](const char* name) {
       return FieldText(config,

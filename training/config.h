@@ -20,8 +20,8 @@ inline constexpr char kDefaultSearchRecipe[] = "quick";
 struct ResolvedSearch {
   // Every field that this build honours is set and valid, but `config`, whose
   // contents are merged. `dataset` is a name of
-  // training/data/dataset.h; `data` is as the user gave it (see user_path.h),
-  // or empty for the dataset's default folder.
+  // training/data/dataset.h; `data` is an absolute path, or empty for the
+  // dataset's default folder.
   SearchConfig config;
   // A line for the user, or empty: flags changed a recipe that nobody named.
   std::string note;

@@ -22,9 +22,10 @@ struct EpochMetrics {
   double train_cross_entropy = 0;
   double train_zero_one = 0;  // before its weight
   double train_top1 = 0;
-  double alpha_loss = 0;  // the same of the alpha steps
-  double alpha_cross_entropy = 0;
-  double alpha_zero_one = 0;
+  // The same of the alpha steps, where there are any (bi-level).
+  absl::optional<double> alpha_loss;
+  absl::optional<double> alpha_cross_entropy;
+  absl::optional<double> alpha_zero_one;
   double grad_norm = 0;  // before it is clipped
   // On the alpha half without augmentation, where it was measured.
   absl::optional<double> valid_loss;

@@ -30,6 +30,9 @@ TEST(MetricsTest, AHeaderAndARowAnEpoch) {
   metrics.seconds = 12.5;
   ASSERT_TRUE(file->Append(metrics).ok());
   metrics.epoch = 1;
+  metrics.alpha_loss = 0.5;
+  metrics.alpha_cross_entropy = 0;
+  metrics.alpha_zero_one = -0.25;
   metrics.grad_norm = std::nan("");
   metrics.valid_loss = 0.75;
   metrics.valid_top1 = 0.5;
@@ -43,8 +46,9 @@ TEST(MetricsTest, AHeaderAndARowAnEpoch) {
           "grad_norm,valid_loss,valid_top1,normal_skips,"
           "reduce_skips,past_threshold,decided,undecided,images_per_second,"
           "seconds",
-          "0,0.05,-0.25,0,0,0.6666667,0,0,0,0,,,0,0,0,0,196,0,12.5",
-          "1,0.05,-0.25,0,0,0.6666667,0,0,0,nan,0.75,0.5,0,0,0,0,196,0,12.5",
+          "0,0.05,-0.25,0,0,0.6666667,,,,0,,,0,0,0,0,196,0,12.5",
+          "1,0.05,-0.25,0,0,0.6666667,0.5,0,-0.25,nan,0.75,0.5,0,0,0,0,196,0,"
+          "12.5",
           ""));
 }
 

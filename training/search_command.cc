@@ -28,11 +28,9 @@ namespace fairdarts {
 namespace {
 
 absl::StatusOr<Dataset> LoadTrainingSplit(const SearchConfig& config) {
-  const std::string folder =
-      config.data().empty() ? "" : UserPath(config.data());
   const std::string& name = config.dataset();
   FD_ASSIGN_OR_RETURN(Dataset dataset,
-                      LoadDataset(name, folder, Split::kTrain));
+                      LoadDataset(name, config.data(), Split::kTrain));
   if (config.shuffle_labels()) ShuffleLabels(config.seed(), dataset);
   return dataset;
 }
@@ -45,11 +43,12 @@ void LogStart(const SearchConfig& config, const Dataset& dataset,
   }
   log.Info(absl::StrFormat(
       "recipe %s on %s%s: %d images %dx%dx%d of %d classes, the first %d for "
-      "the weights, the rest for the alphas",
+      "the weights, the rest for %s",
       config.recipe(), dataset.name,
       config.shuffle_labels() ? " with shuffled labels" : "", dataset.size(),
       dataset.channels, dataset.height, dataset.width, dataset.classes,
-      loop.sampler().weight_samples()));
+      loop.sampler().weight_samples(),
+      config.single_level() ? "the evaluation" : "the alphas"));
   log.Info(absl::StrFormat(
       "network: %d cells from %d channels, %d parameters; %d epochs of %d "
       "steps, batch %d, %s; %d threads",
@@ -82,8 +81,8 @@ void LogResult(const SearchResult& result, const SearchConfig& config,
                         "more"));
   log.Info(absl::StrCat(
       "next: look at the .svg files, or derive by another rule: ./bazelw run "
-      "//training:derive -- --run=",
-      folder.path(), " --parse_method=darts"));
+      "//training:derive -- --run='",
+      folder.path(), "' --parse_method=darts"));
 }
 
 absl::Status Search(int argc, const char* const* argv, RunLog& log) {

@@ -1,6 +1,7 @@
 #include "training/search_loop.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <string>
 #include <utility>
@@ -8,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "fairdarts/base/status.h"
@@ -49,14 +51,25 @@ void Add(LossValues& sum, const LossValues& loss) {
   sum.zero_one += loss.zero_one;
 }
 
+// What images were normalised with, one number a channel.
+std::string Numbers(const std::vector<double>& values) {
+  return absl::StrJoin(values, " ", [](std::string* out, double value) {
+    absl::StrAppendFormat(out, "%.17g", value);
+  });
+}
+
 std::string EpochLine(const EpochMetrics& metrics, int epochs,
                       const Decision& decision) {
+  const std::string alpha =
+      metrics.alpha_loss.has_value()
+          ? absl::StrFormat("  alpha loss %.4f", *metrics.alpha_loss)
+          : "";
   return absl::StrFormat(
       "epoch %d/%d: lr %.4g  train loss %.4f (cross-entropy %.4f, zero-one "
-      "%.4f)  alpha loss %.4f  train top-1 %.2f %%  skips chosen %d+%d  "
+      "%.4f)%s  train top-1 %.2f %%  skips chosen %d+%d  "
       "candidates past the threshold %d of %d, undecided %d  %.0f images/s",
       metrics.epoch + 1, epochs, metrics.learning_rate, metrics.train_loss,
-      metrics.train_cross_entropy, metrics.train_zero_one, metrics.alpha_loss,
+      metrics.train_cross_entropy, metrics.train_zero_one, alpha,
       100 * metrics.train_top1, metrics.normal_skips, metrics.reduce_skips,
       metrics.past_threshold, decision.weights, metrics.undecided,
       metrics.images_per_second);
@@ -143,7 +156,7 @@ absl::StatusOr<SearchLoop::EpochSums> SearchLoop::RunEpoch(int epoch,
 
     const absl::StatusOr<StepResult> result = step_->Run(train, alpha);
     if (!result.ok()) {
-      return Annotate(result.status(), absl::StrCat("step ", s));
+      return Annotate(result.status(), absl::StrCat("step ", s + 1));
     }
     Add(sums.train, result->train);
     if (result->alpha.has_value()) Add(sums.alpha, *result->alpha);
@@ -188,7 +201,7 @@ absl::StatusOr<SearchResult> SearchLoop::Run(const RunFolder& folder,
     history.Append({NormalWeights().values, ReduceWeights().values});
     const absl::StatusOr<EpochSums> ran = RunEpoch(epoch, progress);
     if (!ran.ok()) {
-      return Annotate(ran.status(), absl::StrCat("epoch ", epoch));
+      return Annotate(ran.status(), absl::StrCat("epoch ", epoch + 1));
     }
     const EpochSums& sums = *ran;
     time += sums.time;
@@ -204,9 +217,11 @@ absl::StatusOr<SearchResult> SearchLoop::Run(const RunFolder& folder,
     metrics.train_cross_entropy = sums.train.cross_entropy / steps;
     metrics.train_zero_one = sums.train.zero_one / steps;
     metrics.train_top1 = static_cast<double>(sums.correct) / sums.train_images;
-    metrics.alpha_loss = sums.alpha.total / steps;
-    metrics.alpha_cross_entropy = sums.alpha.cross_entropy / steps;
-    metrics.alpha_zero_one = sums.alpha.zero_one / steps;
+    if (!config_.single_level()) {
+      metrics.alpha_loss = sums.alpha.total / steps;
+      metrics.alpha_cross_entropy = sums.alpha.cross_entropy / steps;
+      metrics.alpha_zero_one = sums.alpha.zero_one / steps;
+    }
     metrics.grad_norm = sums.gradient_norm / steps;
     metrics.normal_skips = result.decision.chosen_skips_normal;
     metrics.reduce_skips = result.decision.chosen_skips_reduce;
@@ -221,6 +236,13 @@ absl::StatusOr<SearchResult> SearchLoop::Run(const RunFolder& folder,
           EvaluateSupernet(*supernet_, step_->weights(), alpha_batches_,
                            sampler_.weight_samples(), sampler_.samples(),
                            kEvaluationBatch));
+      // Every other step is checked by the loss of the next one.
+      if (!std::isfinite(evaluation.loss)) {
+        return NumbersError(absl::StrCat("epoch ", epoch + 1,
+                                         ": after its last step the loss "
+                                         "on the alpha half is ",
+                                         evaluation.loss));
+      }
       metrics.valid_loss = evaluation.loss;
       metrics.valid_top1 = evaluation.top1;
       result.valid_top1 = evaluation.top1;
@@ -242,8 +264,12 @@ absl::StatusOr<SearchResult> SearchLoop::Run(const RunFolder& folder,
   FD_RETURN_IF_ERROR(WriteGenotypeFiles(result.genotype, folder));
   FD_ASSIGN_OR_RETURN(
       const std::string weights,
-      SerializeWeights(*supernet_, step_->alphas(),
-                       {{"kind", "s1_supernet"}, {"dataset", dataset_->name}}));
+      SerializeWeights(
+          *supernet_, step_->alphas(),
+          {{"kind", "s1_supernet"},
+           {"dataset", dataset_->name},
+           {"mean", Numbers(dataset_->mean)},
+           {"standard_deviation", Numbers(dataset_->standard_deviation)}}));
   FD_RETURN_IF_ERROR(folder.Write("weights.safetensors", weights));
   return result;
 }

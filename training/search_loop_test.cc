@@ -190,7 +190,7 @@ TEST(SearchLoopTest, ALossThatIsNotANumberNamesEpochAndStep) {
   const RunOutcome run = RunSearch(config, dataset);
   EXPECT_THAT(run.result, ExitCodeIs(ExitCode::kNumbers));
   EXPECT_THAT(std::string(run.result.status().message()),
-              HasSubstr("epoch 0: step 1: "));
+              HasSubstr("epoch 1: step 2: "));
 }
 
 }  // namespace

@@ -58,6 +58,7 @@ refuse 2 "batch_size" --batch_size=0
 refuse 2 "batch" "${tiny[@]}" --batch_size=300
 refuse 2 "op_threshold" --op_threshold=1.5
 refuse 2 "op_threshold" --op_threshold=nan
+refuse 2 "op_threshold" --op_threshold=0.999999999
 refuse 2 "train_portion" --train_portion=1
 refuse 2 "quick" --recipe=quik
 refuse 2 "cifar10" --dataset=cifar1O
@@ -85,7 +86,7 @@ expect 6 "runs" "$search" "${tiny[@]}"
 rm runs
 
 # Numbers.
-expect 5 "epoch 0: step 1" "$search" "${tiny[@]}" --learning_rate=1e38
+expect 5 "epoch 1: step 2" "$search" "${tiny[@]}" --learning_rate=1e38
 rm -r runs
 
 # Upstream's own line, but for the size of the data.
@@ -101,8 +102,10 @@ for file in config.textproto genotype.textproto genotype.txt history.csv \
 done
 
 # The record of a run is a configuration, and gives the same run again.
-expect 0 "top-1" "$search" --config="$run/config.textproto" --save=again
-cmp "$run/normal_weight.npy" runs/again-*/normal_weight.npy ||
+mkdir elsewhere
+BUILD_WORKING_DIRECTORY=$PWD/elsewhere expect 0 "top-1" "$search" \
+  --config="../$run/config.textproto" --save=again
+cmp "$run/normal_weight.npy" elsewhere/runs/again-*/normal_weight.npy ||
   fail "another seed of the same run"
 
 # What derive makes of it.

@@ -86,6 +86,8 @@ def _download(ctx):
 
 def _libtorch_repository_impl(ctx):
     local = ctx.os.environ.get("FAIRDARTS_LIBTORCH", "")
+    if local and not local.startswith("/"):
+        fail("FAIRDARTS_LIBTORCH=%s must be an absolute path" % local)
     root = ctx.path(local) if local else _download(ctx)
     if not root.get_child("lib").get_child("libtorch_cpu.so").exists:
         fail(("FAIRDARTS_LIBTORCH=%s holds no lib/libtorch_cpu.so: name the " +
