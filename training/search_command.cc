@@ -8,7 +8,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "fairdarts/base/status.h"
 #include "fairdarts/decision.h"
@@ -17,12 +16,10 @@
 #include "training/compute_setup.h"
 #include "training/config.h"
 #include "training/data/dataset.h"
-#include "training/field_value.h"
 #include "training/flags.h"
 #include "training/run_folder.h"
 #include "training/search_loop.h"
 #include "training/shuffle_labels.h"
-#include "training/user_path.h"
 
 namespace fairdarts {
 namespace {

@@ -1,8 +1,6 @@
 #include "training/search_loop.h"
 
-#include <algorithm>
 #include <cmath>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
