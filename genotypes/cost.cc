@@ -1,6 +1,7 @@
 #include "genotypes/cost.h"
 
 #include <limits>
+#include <utility>
 
 #include "absl/numeric/int128.h"
 #include "absl/strings/str_cat.h"
@@ -49,15 +50,11 @@ class Meter {
     BatchNorm(out_channels);
   }
 
-  // Two 1x1 convolutions of stride 2, the second on the map without its first
-  // row and column: only from even sizes do both give maps of one size.
+  // Two 1x1 convolutions of stride 2 to half the channels each, the second on
+  // the map without its first row and column, padded where that leaves it
+  // smaller.
   absl::Status FactorizedReduce(int64_t in_channels, int64_t out_channels,
                                 MapSize in) {
-    if (in.height % 2 != 0 || in.width % 2 != 0) {
-      return UsageError(absl::StrCat("a map of ", in.height, "x", in.width,
-                                     " cannot be halved by FactorizedReduce, "
-                                     "which needs even sizes"));
-    }
     if (out_channels % 2 != 0) {
       return UsageError(absl::StrCat(out_channels,
                                      " channels cannot be made by "
@@ -82,7 +79,10 @@ class Meter {
     };
     switch (op) {
       case Primitive::kMaxPool3x3:
+        max_pool_outputs_ += channels * out.pixels();
+        break;
       case Primitive::kAvgPool3x3:
+        average_pool_outputs_ += channels * out.pixels();
         break;
       case Primitive::kSkipConnect:
         if (stride > 1) {
@@ -114,17 +114,34 @@ class Meter {
     return absl::OkStatus();
   }
 
+  void Add(const Cost& part) {
+    macs_ += part.macs;
+    parameters_ += part.parameters;
+    max_pool_outputs_ += part.max_pool_outputs;
+    average_pool_outputs_ += part.average_pool_outputs;
+  }
+
   absl::StatusOr<Cost> Total() const {
-    const absl::int128 limit = std::numeric_limits<int64_t>::max();
-    if (macs_ > limit || parameters_ > limit) {
-      return UsageError("the network is too large to count");
+    Cost total;
+    const std::pair<absl::int128, int64_t*> sums[] = {
+        {macs_, &total.macs},
+        {parameters_, &total.parameters},
+        {max_pool_outputs_, &total.max_pool_outputs},
+        {average_pool_outputs_, &total.average_pool_outputs}};
+    for (const auto& [sum, field] : sums) {
+      if (sum > std::numeric_limits<int64_t>::max()) {
+        return UsageError("the network is too large to count");
+      }
+      *field = static_cast<int64_t>(sum);
     }
-    return Cost{static_cast<int64_t>(macs_), static_cast<int64_t>(parameters_)};
+    return total;
   }
 
  private:
   absl::int128 macs_ = 0;
   absl::int128 parameters_ = 0;
+  absl::int128 max_pool_outputs_ = 0;
+  absl::int128 average_pool_outputs_ = 0;
 };
 
 absl::Status CheckRange(absl::string_view field, int value, int low, int high) {
@@ -303,21 +320,14 @@ absl::StatusOr<NetworkCost> ComputeNetworkCost(const Genotype& genotype,
   classifier.Linear(flow.channels[1], config.classes);
   FD_ASSIGN_OR_RETURN(cost.classifier, classifier.Total());
 
-  absl::int128 macs = 0;
-  absl::int128 parameters = 0;
-  const auto add = [&](const Cost& part) {
-    macs += part.macs;
-    parameters += part.parameters;
-  };
-  add(cost.stem);
-  for (const Cost& cell : cost.cells) add(cell);
-  add(cost.classifier);
-  add(cost.auxiliary);
-  if (macs > std::numeric_limits<int64_t>::max() ||
-      parameters > std::numeric_limits<int64_t>::max()) {
-    return UsageError("the network is too large to count");
-  }
-  cost.total = {static_cast<int64_t>(macs), static_cast<int64_t>(parameters)};
+  Meter whole;
+  whole.Add(cost.stem);
+  for (const Cost& cell : cost.cells) whole.Add(cell);
+  whole.Add(cost.classifier);
+  whole.Add(cost.auxiliary);
+  FD_ASSIGN_OR_RETURN(cost.total, whole.Total());
+  cost.features = flow.channels[1];
+  cost.feature_map = last;
   return cost;
 }
 

@@ -7,7 +7,8 @@
 // image, as papers count them: no batch norm, pooling, addition or activation,
 // and never the auxiliary head, which runs in training only. Parameters are
 // everything that is trained: convolution weights (none has a bias), weight
-// and bias of batch norms and of linear layers.
+// and bias of batch norms and of linear layers. What pools make is counted
+// beside them, for tools that price it.
 
 #include <cstdint>
 #include <vector>
@@ -20,11 +21,13 @@ namespace fairdarts {
 struct Cost {
   int64_t macs = 0;
   int64_t parameters = 0;
+  int64_t max_pool_outputs = 0;  // elements that 3x3 max pools on edges make
+  int64_t average_pool_outputs = 0;
 };
 
 // One operation on an edge of a cell: `channels` in and out, on a map of
 // height x width, with stride 1 or 2. A usage error where the operation does
-// not exist: skip_connect at stride 2 needs even sizes and channels.
+// not exist: skip_connect at stride 2 needs even channels.
 absl::StatusOr<Cost> OperationCost(Primitive op, int channels, int height,
                                    int width, int stride);
 
@@ -56,13 +59,17 @@ struct NetworkCost {
   std::vector<Cost> cells;
   Cost classifier;
   Cost auxiliary;  // macs are 0 by the rule above; all 0 without the head
+
+  // What the pool before the classifier sees: `features` channels of
+  // feature_map x feature_map pixels, each pooled to one number.
+  int64_t features = 0;
+  int feature_map = 0;
 };
 
 // A usage error names the field of the config that is out of range or does not
-// fit the network (odd maps that FactorizedReduce cannot halve, an auxiliary
-// head on a map of a size that it is not made for, an ImageNet image whose
-// last map is not 7x7 to 13x13); a data error, the cell that no network can be
-// built from.
+// fit the network (an auxiliary head on a map of a size that it is not made
+// for, an ImageNet image whose last map is not 7x7 to 13x13); a data error, the
+// cell that no network can be built from.
 absl::StatusOr<NetworkCost> ComputeNetworkCost(const Genotype& genotype,
                                                const NetworkConfig& config);
 
