@@ -72,4 +72,8 @@ absl::Status EnvironmentError(absl::string_view message) {
   return WithExitCode(absl::UnavailableError(message), ExitCode::kEnvironment);
 }
 
+absl::Status StoppedError(ExitCode code, absl::string_view message) {
+  return WithExitCode(absl::CancelledError(message), code);
+}
+
 }  // namespace fairdarts

@@ -22,6 +22,9 @@ enum class ExitCode {
   kModelFile = 4,    // checkpoints and model files
   kNumbers = 5,      // NaN or infinity where a number should be
   kEnvironment = 6,  // disk, permissions, memory, devices
+  // Stopped by a signal after what was done has been kept: 128 + its number.
+  kInterrupted = 130,  // SIGINT
+  kTerminated = 143,   // SIGTERM
 };
 
 // The same error with "context: " before its message. OK stays OK.
@@ -42,6 +45,10 @@ absl::Status DataError(absl::string_view message);
 absl::Status ModelFileError(absl::string_view message);
 absl::Status NumbersError(absl::string_view message);
 absl::Status EnvironmentError(absl::string_view message);
+
+// The end of a run that a signal asked to stop: no fault, but not done either.
+// `code` is kInterrupted or kTerminated.
+absl::Status StoppedError(ExitCode code, absl::string_view message);
 
 namespace internal {
 inline const absl::Status& ToStatus(const absl::Status& status) {
