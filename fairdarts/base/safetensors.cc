@@ -388,6 +388,14 @@ absl::StatusOr<SafetensorsFile> SafetensorsFile::Load(const std::string& path) {
 
 absl::StatusOr<SafetensorsFile> SafetensorsFile::Parse(std::string bytes,
                                                        absl::string_view name) {
+  auto owner = std::make_unique<const std::string>(std::move(bytes));
+  FD_ASSIGN_OR_RETURN(SafetensorsFile file, ParseView(*owner, name));
+  file.bytes_ = std::move(owner);
+  return file;
+}
+
+absl::StatusOr<SafetensorsFile> SafetensorsFile::ParseView(
+    absl::string_view bytes, absl::string_view name) {
   if (bytes.size() < kPrefixBytes) {
     return ModelFileError(absl::StrCat(
         name, ": has ", bytes.size(),
@@ -406,11 +414,10 @@ absl::StatusOr<SafetensorsFile> SafetensorsFile::Parse(std::string bytes,
   }
   SafetensorsFile file;
   file.name_ = std::string(name);
-  file.bytes_ = std::make_unique<const std::string>(std::move(bytes));
-  const absl::string_view all = *file.bytes_;
-  const std::string error = ParseHeader(all.substr(kPrefixBytes, header_bytes),
-                                        all.substr(kPrefixBytes + header_bytes),
-                                        &file.tensors_, &file.metadata_);
+  const std::string error =
+      ParseHeader(bytes.substr(kPrefixBytes, header_bytes),
+                  bytes.substr(kPrefixBytes + header_bytes), &file.tensors_,
+                  &file.metadata_);
   if (!error.empty()) {
     return ModelFileError(absl::StrCat(name, ": header: ", error));
   }

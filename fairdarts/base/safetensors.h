@@ -48,6 +48,9 @@ class SafetensorsFile {
   // The same over bytes in memory; `name` stands for the path in messages.
   static absl::StatusOr<SafetensorsFile> Parse(std::string bytes,
                                                absl::string_view name);
+  // The same over bytes that outlive the file, such as a mapping.
+  static absl::StatusOr<SafetensorsFile> ParseView(absl::string_view bytes,
+                                                   absl::string_view name);
 
   const std::map<std::string, TensorView>& tensors() const { return tensors_; }
   const std::map<std::string, std::string>& metadata() const {
@@ -59,7 +62,8 @@ class SafetensorsFile {
   absl::StatusOr<std::string> FindMetadata(absl::string_view name) const;
 
  private:
-  // Behind a pointer, so that views survive a move of the file.
+  // Behind a pointer, so that views survive a move of the file; null where the
+  // bytes belong to somebody else.
   std::unique_ptr<const std::string> bytes_;
   std::string name_;
   std::map<std::string, TensorView> tensors_;

@@ -99,13 +99,33 @@ def fd_cc_benchmark(name, copts = [], deps = [], **kwargs):
         **kwargs
     )
 
-def fd_package_tests(torch_free = False, torch_free_targets = []):
+def _unreached_test(name, query, targets, unwanted):
+    """A test that no target reaches `unwanted`."""
+    native.genquery(
+        name = query,
+        testonly = True,
+        expression = "somepath(set(%s), %s)" % (" ".join(targets), unwanted),
+        scope = targets + [unwanted],
+    )
+    native.sh_test(
+        name = name,
+        size = "small",
+        srcs = ["//third_party/bazel:layering_test.sh"],
+        args = ["$(location :%s)" % query],
+        data = [":" + query],
+    )
+
+def fd_package_tests(
+        torch_free = False,
+        torch_free_targets = [],
+        protobuf_free = False):
     """The tests that every package has; the last line of a BUILD file.
 
     Args:
       torch_free: no target of this package may reach LibTorch.
       torch_free_targets: in a package that may use LibTorch, the names of the
         targets that must not reach it.
+      protobuf_free: no target of this package may reach protobuf.
     """
     native.sh_test(
         name = "format_test",
@@ -131,20 +151,22 @@ def fd_package_tests(torch_free = False, torch_free_targets = []):
            (torch_free and rule["kind"].startswith("cc_"))
     ]
     if targets:
-        native.genquery(
-            name = "libtorch_reached",
-            testonly = True,
-            expression = "somepath(set(%s), @libtorch//:torch)" % (
-                " ".join(targets)
-            ),
-            scope = targets + ["@libtorch//:torch"],
-        )
-        native.sh_test(
+        _unreached_test(
             name = "layering_test",
-            size = "small",
-            srcs = ["//third_party/bazel:layering_test.sh"],
-            args = ["$(location :libtorch_reached)"],
-            data = [":libtorch_reached"],
+            query = "libtorch_reached",
+            targets = targets,
+            unwanted = "@libtorch//:torch",
+        )
+    if protobuf_free:
+        _unreached_test(
+            name = "protobuf_layering_test",
+            query = "protobuf_reached",
+            targets = [
+                "//%s:%s" % (native.package_name(), name)
+                for name, rule in rules.items()
+                if rule["kind"].startswith("cc_")
+            ],
+            unwanted = "@com_google_protobuf//:protobuf",
         )
 
     # What ships from here needs, for //tests/layering.
