@@ -167,6 +167,22 @@ TEST(ConfigTest, TheRecordRepeatsTheRun) {
   EXPECT_TRUE(MessageDifferencer::Equals(config, again)) << again.DebugString();
 }
 
+TEST(ConfigTest, AResumedSearchHasItsRecordAndTheMachinesFlags) {
+  const std::string record =
+      SearchConfigText(Resolved({"--threads", "1"}).config);
+  const auto resume = [&](const char* name, const char* value) {
+    const char* const argv[] = {"search", name, value};
+    return SearchFromRecord(record, "run/last", 3, argv);
+  };
+  const absl::StatusOr<SearchConfig> config = resume("--threads", "2");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->threads(), 2);
+  EXPECT_EQ(config->layers(), 3);
+  EXPECT_EQ(resume("--layers", "8").status().message(),
+            "layers 8: the run that is resumed has 3 (run/last); leave it out, "
+            "or start a new run");
+}
+
 TEST(ConfigTest, TheFileIsTakenFromWhereTheUserIs) {
   File("here.textproto", "epochs: 7\n");
   setenv("BUILD_WORKING_DIRECTORY", testing::TempDir().c_str(), 1);

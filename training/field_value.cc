@@ -124,13 +124,16 @@ absl::Status CheckField(absl::string_view name, absl::string_view text,
   bool in_bounds = true;
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_INT32:
+      asks_for_something = reflection->GetInt32(message, &field) != 0;
       in_bounds = InBounds(reflection->GetInt32(message, &field), options);
       break;
     case FieldDescriptor::CPPTYPE_UINT64:
+      asks_for_something = reflection->GetUInt64(message, &field) != 0;
       in_bounds = InBounds(
           static_cast<double>(reflection->GetUInt64(message, &field)), options);
       break;
     case FieldDescriptor::CPPTYPE_DOUBLE:
+      asks_for_something = reflection->GetDouble(message, &field) != 0;
       in_bounds = InBounds(reflection->GetDouble(message, &field), options);
       break;
     case FieldDescriptor::CPPTYPE_BOOL:

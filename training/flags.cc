@@ -58,15 +58,16 @@ absl::Status UnknownFlag(
   return UsageError(absl::StrCat("--", name, ": unknown flag; ", guess));
 }
 
-// `text` in lines that begin at kHelpColumn, the first one after `margin`.
-std::string Wrapped(std::string margin, absl::string_view text) {
+// `text` in lines that begin at `column`, the first one after `margin`.
+std::string Wrapped(std::string margin, absl::string_view text,
+                    size_t column = kHelpColumn) {
   std::string lines;
   std::string line = std::move(margin);
-  line.resize(std::max(kHelpColumn - 1, line.size()), ' ');
+  line.resize(std::max(column - 1, line.size()), ' ');
   for (absl::string_view word : absl::StrSplit(text, ' ')) {
     if (line.size() + 1 + word.size() > kColumns) {
       absl::StrAppend(&lines, line, "\n");
-      line = std::string(kHelpColumn - 1, ' ');
+      line = std::string(column - 1, ' ');
     }
     absl::StrAppend(&line, " ", word);
   }
@@ -175,8 +176,9 @@ std::string FlagsHelp(const Message& defaults) {
     absl::StrAppend(&help, group, "\n", flags_of[group]);
   }
   if (!refused.empty()) {
-    absl::StrAppend(&help, "Refused for now, with a reason: ",
-                    absl::StrJoin(refused, ", "), "\n");
+    absl::StrAppend(
+        &help,
+        Wrapped("Refused, with a reason:", absl::StrJoin(refused, ", "), 3));
   }
   return help;
 }

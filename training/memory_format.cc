@@ -10,13 +10,13 @@ constexpr int kChannelsLastFrom = 8;
 
 }  // namespace
 
-bool UsesChannelsLast(SearchConfig::MemoryFormat format, int channels) {
+bool UsesChannelsLast(Machine::MemoryFormat format, int channels) {
   switch (format) {
-    case SearchConfig::CONTIGUOUS:
+    case Machine::CONTIGUOUS:
       return false;
-    case SearchConfig::CHANNELS_LAST:
+    case Machine::CHANNELS_LAST:
       return true;
-    case SearchConfig::AUTO:
+    case Machine::AUTO:
       break;
   }
   return channels >= kChannelsLastFrom;

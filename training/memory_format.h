@@ -4,13 +4,13 @@
 // The order of the bytes of images, weights and activations.
 
 #include "torch/nn/module.h"
-#include "training/config.pb.h"
+#include "training/machine.pb.h"
 
 namespace fairdarts {
 
 // Whether to use channels_last: as `format` says; for AUTO what is measured
 // faster for a search network of that many initial channels (training/README).
-bool UsesChannelsLast(SearchConfig::MemoryFormat format, int channels);
+bool UsesChannelsLast(Machine::MemoryFormat format, int channels);
 
 // Puts the convolutions' weights into channels_last.
 void ToChannelsLast(torch::nn::Module& module);

@@ -7,8 +7,14 @@ constexpr Recipe kSearchRecipes[] = {
 #include "training/search_recipes.inc"
 };
 
+constexpr Recipe kTrainRecipes[] = {
+#include "training/train_recipes.inc"
+};
+
 }  // namespace
 
 absl::Span<const Recipe> SearchRecipes() { return kSearchRecipes; }
+
+absl::Span<const Recipe> TrainRecipes() { return kTrainRecipes; }
 
 }  // namespace fairdarts

@@ -16,6 +16,9 @@ struct Recipe {
 // recipes/search, by name: the recipes of //training:search.
 absl::Span<const Recipe> SearchRecipes();
 
+// recipes/train, by name: the recipes of //training:train.
+absl::Span<const Recipe> TrainRecipes();
+
 }  // namespace fairdarts
 
 #endif  // TRAINING_RECIPES_H_
