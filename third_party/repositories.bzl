@@ -31,6 +31,17 @@ def fairdarts_repositories():
         header = "/usr/include/nlohmann/json.hpp",
     )
     system_repository(
+        name = "com_github_onnx_onnx",
+        build_file = "//third_party/onnx:onnx.BUILD",
+        header = "/usr/include/onnx/onnx.proto",
+        links = {"/usr/include/onnx/onnx.proto": "onnx/onnx.proto"},
+    )
+    system_repository(
+        name = "com_google_highway",
+        build_file = "//third_party/highway:highway.BUILD",
+        header = "/usr/include/hwy/highway.h",
+    )
+    system_repository(
         name = "fashion_mnist",
         build_file = "//third_party/fashion_mnist:fashion_mnist.BUILD",
         header = "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz",
