@@ -387,6 +387,17 @@ std::string ConcatText(const std::vector<int>& concat, ConcatStyle style) {
   return absl::StrCat("[", absl::StrJoin(concat, ", "), "]");
 }
 
+// Calls visit(start) for each `Genotype(` of a text, from its beginning.
+template <typename Visit>
+void ForEachGenotype(absl::string_view text, Visit visit) {
+  constexpr absl::string_view kStart = "Genotype(";
+  for (size_t start = text.find(kStart); start != absl::string_view::npos;
+       start = text.find(kStart, start + kStart.size())) {
+    // MyGenotype( is something else.
+    if (start == 0 || !IsIdentifierChar(text[start - 1])) visit(start);
+  }
+}
+
 absl::StatusOr<Genotype> Validated(absl::StatusOr<Genotype> genotype) {
   if (genotype.ok()) FD_RETURN_IF_ERROR(genotype->Validate());
   return genotype;
@@ -402,18 +413,18 @@ absl::StatusOr<Genotype> ParsePythonGenotype(absl::string_view text) {
 }
 
 absl::StatusOr<Genotype> ParseLastPythonGenotype(absl::string_view text) {
-  size_t end = absl::string_view::npos;
-  while (true) {
-    const size_t start = text.rfind("Genotype(", end);
-    if (start == absl::string_view::npos) {
-      return DataError("there is no \"Genotype(\" in the text");
-    }
-    // MyGenotype( is something else.
-    if (start == 0 || !IsIdentifierChar(text[start - 1])) {
-      return Validated(Parser(text, start).ParseGenotype());
-    }
-    end = start - 1;
+  size_t last = absl::string_view::npos;
+  ForEachGenotype(text, [&](size_t start) { last = start; });
+  if (last == absl::string_view::npos) {
+    return DataError("there is no \"Genotype(\" in the text");
   }
+  return Validated(Parser(text, last).ParseGenotype());
+}
+
+int64_t CountPythonGenotypes(absl::string_view text) {
+  int64_t count = 0;
+  ForEachGenotype(text, [&](size_t) { ++count; });
+  return count;
 }
 
 std::string ToPythonText(const Genotype& genotype, ConcatStyle style) {

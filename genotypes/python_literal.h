@@ -14,6 +14,7 @@
 // the grammar. A genotype without any tuple is a threshold one, the only kind
 // that may be empty.
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -31,6 +32,9 @@ absl::StatusOr<Genotype> ParsePythonGenotype(absl::string_view text);
 // Python source. When the last one is damaged, that is the error: an earlier
 // one is never taken instead.
 absl::StatusOr<Genotype> ParseLastPythonGenotype(absl::string_view text);
+
+// How many `Genotype(` a text holds: ParseLastPythonGenotype reads the last.
+int64_t CountPythonGenotypes(absl::string_view text);
 
 // How *_concat is written where both are possible.
 enum class ConcatStyle {

@@ -349,6 +349,7 @@ TEST(PythonLiteralTest, TheLastGenotypeOfALogIsTaken) {
   const absl::StatusOr<Genotype> genotype = ParseLastPythonGenotype(log);
   ASSERT_TRUE(genotype.ok()) << genotype.status();
   EXPECT_EQ(*genotype, Parsed(kPairs));
+  EXPECT_EQ(CountPythonGenotypes(log), 2);
 }
 
 TEST(PythonLiteralTest, ADamagedLastGenotypeIsNotPassedOver) {
@@ -366,6 +367,7 @@ TEST(PythonLiteralTest, ATextWithoutGenotypeIsRefused) {
     EXPECT_EQ(ParseLastPythonGenotype(text).status().message(),
               "there is no \"Genotype(\" in the text")
         << text;
+    EXPECT_EQ(CountPythonGenotypes(text), 0) << text;
   }
 }
 

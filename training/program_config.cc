@@ -150,18 +150,26 @@ absl::Status CheckComplete(const Message& config) {
   return absl::OkStatus();
 }
 
-absl::Status CheckAgainstRecord(const Message& given, const Message& recorded,
-                                absl::string_view record_name) {
+// Leaves in `given` what may change on resume; the rest must agree.
+absl::Status CheckAgainstRecord(const ProgramConfig& program,
+                                const Message& recorded,
+                                absl::string_view record_name, Message& given) {
   std::vector<const FieldDescriptor*> stated;
   given.GetReflection()->ListFields(given, &stated);
   for (const FieldDescriptor* const field : stated) {
     if (OptionsOf(*field).may_change_on_resume()) continue;
     const std::string value = FieldText(given, *field);
     const std::string before = FieldText(recorded, *field);
-    if (value == before) continue;
-    return UsageError(absl::StrCat(
-        field->name(), " ", value, ": the run that is resumed has ", before,
-        " (", record_name, "); leave it out, or start a new run"));
+    bool agree = value == before;
+    if (!agree && program.agree != nullptr) {
+      FD_ASSIGN_OR_RETURN(agree, program.agree(field->name(), value, before));
+    }
+    if (!agree) {
+      return UsageError(absl::StrCat(
+          field->name(), " ", value, ": the run that is resumed has ", before,
+          " (", record_name, "); leave it out, or start a new run"));
+    }
+    given.GetReflection()->ClearField(&given, field);
   }
   return absl::OkStatus();
 }
@@ -224,8 +232,11 @@ absl::Status ResolveFromRecord(const ProgramConfig& program,
   }
   MakeDefaultsExplicit(config);
   FD_RETURN_IF_ERROR(Annotate(CheckComplete(config), record_name));
-  FD_RETURN_IF_ERROR(CheckAgainstRecord(given, config, record_name));
-  config.MergeFrom(given);
+  const std::unique_ptr<Message> changes(given.New());
+  changes->CopyFrom(given);
+  FD_RETURN_IF_ERROR(
+      CheckAgainstRecord(program, config, record_name, *changes));
+  config.MergeFrom(*changes);
   Clear(config, "config");
   // What is given has been checked, so that a fault is the record's.
   absl::Status valid = CheckFields(config);

@@ -32,6 +32,11 @@ struct ProgramConfig {
   // The rules between fields, and of values that are names. Every field that
   // has a default or stands in every recipe is set.
   absl::Status (*validate)(const google::protobuf::Message& config);
+  // Whether a value given for a run that is taken up again means what its
+  // record says; null: where they are equal.
+  absl::StatusOr<bool> (*agree)(absl::string_view field,
+                                const std::string& given,
+                                const std::string& recorded) = nullptr;
 };
 
 // Sets `config`, which is empty, from recipe, file and flags: every field that

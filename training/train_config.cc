@@ -4,6 +4,7 @@
 #include "fairdarts/base/status.h"
 #include "google/protobuf/message.h"
 #include "training/field_value.h"
+#include "training/genotype_argument.h"
 #include "training/program_config.h"
 #include "training/recipes.h"
 
@@ -20,6 +21,17 @@ absl::Status Validate(const google::protobuf::Message& message) {
   return CheckCommonRules(config);
 }
 
+// A genotype has many names.
+absl::StatusOr<bool> Agree(absl::string_view field, const std::string& given,
+                           const std::string& recorded) {
+  if (field != "genotype") return false;
+  if (given.empty()) return true;  // none is named
+  FD_ASSIGN_OR_RETURN(const GenotypeArgument named,
+                      ResolveGenotypeArgument(given, {}));
+  const auto record = ResolveGenotypeArgument(recorded, {});
+  return !recorded.empty() && record.ok() && record->genotype == named.genotype;
+}
+
 ProgramConfig Program() {
   ProgramConfig program;
   program.program = "train";
@@ -28,6 +40,7 @@ ProgramConfig Program() {
   program.default_recipe = kDefaultTrainRecipe;
   program.paper_recipe = "fairdarts-cifar10";
   program.validate = Validate;
+  program.agree = Agree;
   return program;
 }
 
@@ -49,6 +62,11 @@ absl::StatusOr<TrainConfig> TrainFromRecord(absl::string_view record,
   TrainConfig config;
   FD_RETURN_IF_ERROR(
       ResolveFromRecord(Program(), given, record, record_name, config));
+  if (given.has_parse_method() && !config.genotype().empty()) {
+    GenotypeArgumentOptions options;
+    options.parse_method = given.parse_method();
+    FD_RETURN_IF_ERROR(ResolveGenotypeArgument(config.genotype(), options));
+  }
   return config;
 }
 

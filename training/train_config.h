@@ -16,7 +16,9 @@ namespace fairdarts {
 inline constexpr char kDefaultTrainRecipe[] = "quick";
 
 struct ResolvedTrain {
-  TrainConfig config;  // as ResolveConfig leaves it; `genotype` as it was typed
+  // As ResolveConfig leaves it. `genotype` is what was typed; the run records
+  // GenotypeArgument::record in its place (training/genotype_argument.h).
+  TrainConfig config;
   // A line for the user, or empty: flags changed a recipe that nobody named.
   std::string note;
 };
@@ -25,7 +27,9 @@ absl::StatusOr<ResolvedTrain> TrainFromCommandLine(int argc,
                                                    const char* const* argv);
 
 // The configuration of a training that is resumed from the record in
-// `record_name`, with the flags that may differ from it: ResolveFromRecord.
+// `record_name`, with the flags that may differ from it: ResolveFromRecord. A
+// genotype may be given by another name of the same one, a parse method if it
+// is that of the tuples.
 absl::StatusOr<TrainConfig> TrainFromRecord(absl::string_view record,
                                             absl::string_view record_name,
                                             int argc, const char* const* argv);

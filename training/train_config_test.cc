@@ -367,6 +367,26 @@ TEST(TrainRecordTest, RefusesWhatContradictsIt) {
               StartsWith("epochs 8: "));
 }
 
+TEST(TrainRecordTest, AGenotypeMayHaveAnotherName) {
+  const std::string record =
+      TrainConfigText(Resolved({"--arch", "fairdarts/FairDARTS_a"}).config);
+  // fairdarts/DARTS is published as the same genotype.
+  for (const char* const name : {"FairDARTS_a", "fairdarts/DARTS"}) {
+    EXPECT_EQ(Resumed(record, {"--arch", name}).genotype(),
+              "fairdarts/FairDARTS_a");
+  }
+  EXPECT_EQ(Resumed(record, {"--arch="}).genotype(), "fairdarts/FairDARTS_a");
+  EXPECT_THAT(ResumeComplaint(record, {"--arch", "FairDARTS_b"}),
+              StartsWith("genotype FairDARTS_b: the run that is resumed has "
+                         "fairdarts/FairDARTS_a"));
+  EXPECT_THAT(ResumeComplaint(record, {"--arch", "FairDART_b"}),
+              HasSubstr("did you mean"));
+  EXPECT_EQ(Resumed(record, {"--parse_method", "threshold"}).parse_method(),
+            GenotypeOptions::THRESHOLD);
+  EXPECT_THAT(ResumeComplaint(record, {"--parse_method", "darts"}),
+              StartsWith("parse_method darts: the tuples of "));
+}
+
 TEST(TrainRecordTest, RefusesADamagedOne) {
   const std::string record = TrainConfigText(Resolved({}).config);
   const auto complaint = [&](const char* from, const char* to) {
