@@ -53,6 +53,24 @@ def fd_cc_library(name, srcs = [], hdrs = [], copts = [], deps = [], **kwargs):
     )
     _header_alone(name, hdrs, srcs, deps)
 
+def fd_kernel_library(name, copts = [], deps = [], **kwargs):
+    """A library of vector kernels, compiled once for each instruction set.
+
+    The sets of x86 are SSE4, AVX2 and AVX-512: those that a CPU of the last
+    fifteen years lacks, and those that add nothing for float32, would only
+    make the library larger. Highway's headers suffice: its own library, which
+    chooses a set at run time, is not linked (see //ops/kernels:isa).
+    """
+    fd_cc_library(
+        name = name,
+        copts = copts + [
+            "-O3",
+            "-DHWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_EMU128|HWY_AVX3_DL)",
+        ],
+        deps = deps + ["@com_google_highway//:hwy"],
+        **kwargs
+    )
+
 def fd_torch_library(name, deps = [], **kwargs):
     """A library that may include LibTorch."""
     fd_cc_library(name = name, deps = deps + [_LIBTORCH], **kwargs)
