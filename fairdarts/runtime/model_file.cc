@@ -274,25 +274,6 @@ absl::StatusOr<ModelDescription> ReadDescription(const Metadata& metadata) {
   return description;
 }
 
-Metadata MetadataOf(const ModelDescription& description) {
-  const NetworkConfig& network = description.network;
-  const bool imagenet = network.kind == NetworkConfig::Kind::kImageNet;
-  return {
-      {kVersionKey, absl::StrCat(kModelFormatVersion)},
-      {kGenotypeKey, ToPythonText(description.genotype)},
-      {kFormKey, std::string(FormKey(description.genotype.form))},
-      {kNetworkKey, imagenet ? kImageNet : kCifar},
-      {kChannelsKey, absl::StrCat(network.init_channels)},
-      {kLayersKey, absl::StrCat(network.layers)},
-      {kClassesKey, absl::StrCat(network.classes)},
-      {kImageShapeKey, JsonText({network.image_channels, network.image_size,
-                                 network.image_size})},
-      {kMeanKey, JsonText(description.normalization.mean)},
-      {kStdKey, JsonText(description.normalization.std)},
-      {kClassNamesKey, JsonText(description.class_names)},
-  };
-}
-
 // Exactly the tensors of the graph, float32 and of its shapes.
 absl::Status CheckTensors(const NetworkGraph& graph, const Tensors& tensors) {
   const std::vector<TensorSpec> specs = ExpectedTensors(graph);
@@ -335,6 +316,26 @@ absl::Status AsModelFileError(const absl::Status& status,
 }
 
 }  // namespace
+
+std::map<std::string, std::string> DescriptionMetadata(
+    const ModelDescription& description) {
+  const NetworkConfig& network = description.network;
+  const bool imagenet = network.kind == NetworkConfig::Kind::kImageNet;
+  return {
+      {kVersionKey, absl::StrCat(kModelFormatVersion)},
+      {kGenotypeKey, ToPythonText(description.genotype)},
+      {kFormKey, std::string(FormKey(description.genotype.form))},
+      {kNetworkKey, imagenet ? kImageNet : kCifar},
+      {kChannelsKey, absl::StrCat(network.init_channels)},
+      {kLayersKey, absl::StrCat(network.layers)},
+      {kClassesKey, absl::StrCat(network.classes)},
+      {kImageShapeKey, JsonText({network.image_channels, network.image_size,
+                                 network.image_size})},
+      {kMeanKey, JsonText(description.normalization.mean)},
+      {kStdKey, JsonText(description.normalization.std)},
+      {kClassNamesKey, JsonText(description.class_names)},
+  };
+}
 
 ModelFile::ModelFile(std::unique_ptr<const MappedFile> mapping,
                      SafetensorsFile tensors, absl::string_view name)
@@ -401,7 +402,7 @@ absl::StatusOr<std::string> SerializeModelFile(
   for (const TensorSpec& spec : ExpectedTensors(*graph)) {
     ordered.push_back({spec.name, by_name.at(spec.name)});
   }
-  Metadata metadata = MetadataOf(description);
+  Metadata metadata = DescriptionMetadata(description);
   metadata[kCheckKey] = HeaderCheck(metadata, ordered);
   return SerializeSafetensors(ordered, metadata);
 }

@@ -20,6 +20,7 @@
 // Brackets stand for JSON. Unknown or missing keys are refused, so a change of
 // the format is a new version.
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -50,6 +51,10 @@ struct ModelDescription {
   Normalization normalization;
   std::vector<std::string> class_names;  // none, or one for each class
 };
+
+// The metadata of the file of a description, but for header_check.
+std::map<std::string, std::string> DescriptionMetadata(
+    const ModelDescription& description);
 
 // Immutable, so it may be read from several threads.
 class ModelFile {

@@ -15,8 +15,9 @@ FilledTensors::FilledTensors(const ModelDescription& description,
       MakeNetworkGraph(description.genotype, description.network);
   FD_CHECK(graph.ok()) << graph.status();
   for (const TensorSpec& spec : ExpectedTensors(*graph)) {
-    // The classifier's is the only bias that is not a batch norm's.
-    const bool batch_norm = !absl::StartsWith(spec.name, "classifier");
+    // What has one dimension is a batch norm's, but for the classifier's bias.
+    const bool batch_norm =
+        spec.shape.size() == 1 && !absl::StartsWith(spec.name, "classifier");
     values_.push_back(GoldenParameter(spec.name, spec.shape, batch_norm, seed));
     const std::vector<float>& values = values_.back();
     tensors_.push_back(

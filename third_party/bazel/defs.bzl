@@ -143,7 +143,7 @@ def fd_package_tests(
       torch_free: no target of this package may reach LibTorch.
       torch_free_targets: in a package that may use LibTorch, the names of the
         targets that must not reach it.
-      protobuf_free: no target of this package may reach protobuf.
+      protobuf_free: nothing that ships from this package may reach protobuf.
     """
     native.sh_test(
         name = "format_test",
@@ -175,18 +175,6 @@ def fd_package_tests(
             targets = targets,
             unwanted = "@libtorch//:torch",
         )
-    if protobuf_free:
-        _unreached_test(
-            name = "protobuf_layering_test",
-            query = "protobuf_reached",
-            targets = [
-                "//%s:%s" % (native.package_name(), name)
-                for name, rule in rules.items()
-                if rule["kind"].startswith("cc_")
-            ],
-            unwanted = "@com_google_protobuf//:protobuf",
-        )
-
     # What ships from here needs, for //tests/layering.
     shipped = [
         "//%s:%s" % (native.package_name(), name)
@@ -194,6 +182,13 @@ def fd_package_tests(
         if rule["kind"] in ["cc_binary", "cc_library"] and
            not rule.get("testonly")
     ]
+    if protobuf_free:
+        _unreached_test(
+            name = "protobuf_layering_test",
+            query = "protobuf_reached",
+            targets = shipped,
+            unwanted = "@com_google_protobuf//:protobuf",
+        )
     if shipped:
         native.genquery(
             name = "needs",

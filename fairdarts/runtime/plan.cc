@@ -1,0 +1,368 @@
+#include "fairdarts/runtime/plan.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <utility>
+
+#include "fairdarts/base/check.h"
+#include "fairdarts/base/status.h"
+#include "fairdarts/runtime/fold_batch_norm.h"
+#include "fairdarts/runtime/memory_planner.h"
+#include "fairdarts/runtime/network_graph.h"
+#include "ops/kernels/depthwise/depthwise.h"
+#include "ops/kernels/gemm/gemm.h"
+#include "ops/kernels/isa.h"
+#include "ops/kernels/pool/pool.h"
+
+namespace fairdarts {
+namespace {
+
+// Floats that a dense convolution gathers at a time.
+constexpr int64_t kGatherFloats = 32 * 1024;
+
+int64_t RoundUp(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+// Planes lie a cache line further apart than they need: maps of 1024 or 4096
+// pixels would else all begin in the same few sets of the cache.
+int64_t PlaneStride(int64_t pixels) {
+  return RoundUp(pixels, kPlaneSlack) + kPlaneSlack;
+}
+
+int64_t Pixels(const MapShape& shape) {
+  return int64_t{shape.height} * shape.width;
+}
+
+class Planner {
+ public:
+  explicit Planner(const ModelFile& file)
+      : file_(file), graph_(file.graph()), live_(graph_.Live()) {
+    plan_.image = graph_.image;
+    plan_.classes = graph_.layers.back().out.channels;
+  }
+
+  absl::StatusOr<Plan> Run() {
+    PlaceLayers();
+    for (size_t i = 0; i < graph_.layers.size(); ++i) {
+      if (live_[i]) FD_RETURN_IF_ERROR(AddSteps(static_cast<int>(i)));
+    }
+    PlaceBuffers();
+    return std::move(plan_);
+  }
+
+ private:
+  // Where the output of each live layer goes.
+  void PlaceLayers() {
+    const int layers = static_cast<int>(graph_.layers.size());
+    views_.resize(layers);
+    placed_.assign(layers, false);
+    written_.assign(layers, false);
+    sum_of_.assign(layers, -1);
+    std::vector<int> readers(layers, 0);
+    for (int i = 0; i < layers; ++i) {
+      if (!live_[i]) continue;
+      for (const int input : graph_.layers[i].inputs) {
+        if (input != NetworkGraph::kImage) ++readers[input];
+      }
+    }
+    for (int i = 0; i < layers; ++i) {
+      const Layer& layer = graph_.layers[i];
+      if (!live_[i] || layer.kind != Layer::Kind::kConcat) continue;
+      const int buffer = NewBuffer(layer.out);
+      Place(i, {buffer, 0});
+      int channel = 0;
+      for (const int input : layer.inputs) {
+        Place(input, {buffer, channel});
+        channel += graph_.layers[input].out.channels;
+      }
+    }
+    for (int i = 0; i < layers; ++i) {
+      const Layer& layer = graph_.layers[i];
+      if (!live_[i] || layer.kind != Layer::Kind::kSum) continue;
+      if (!placed_[i]) Place(i, {NewBuffer(layer.out), 0});
+      // What only the sum reads adds to it, instead of standing alone.
+      for (size_t k = 0; k < layer.inputs.size(); ++k) {
+        const int input = layer.inputs[k];
+        if (readers[input] != 1 || !CanAdd(graph_.layers[input])) continue;
+        Place(input, views_[i]);
+        sum_of_[input] = i;
+        scales_[input] = layer.scales[k];
+      }
+    }
+    for (int i = 0; i < layers; ++i) {
+      if (!live_[i] || placed_[i]) continue;
+      const Layer& layer = graph_.layers[i];
+      if (layer.kind == Layer::Kind::kLinear) {
+        Place(i, {PlanView::kLogits, 0});
+      } else if (layer.kind == Layer::Kind::kMapAverage) {
+        Place(i, {NewVector(layer.out.channels), 0});
+      } else {
+        Place(i, {NewBuffer(layer.out), 0});
+      }
+    }
+  }
+
+  // Whether a layer's kernels can add to what is there.
+  static bool CanAdd(const Layer& layer) {
+    return layer.kind == Layer::Kind::kConvolution ||
+           layer.kind == Layer::Kind::kFactorizedReduce ||
+           layer.kind == Layer::Kind::kMaxPool ||
+           layer.kind == Layer::Kind::kAveragePool;
+  }
+
+  void Place(int layer, PlanView view) {
+    FD_CHECK(!placed_[layer]) << "layer " << layer << " has two places";
+    placed_[layer] = true;
+    views_[layer] = view;
+  }
+
+  int NewBuffer(const MapShape& shape) {
+    const int64_t stride = PlaneStride(Pixels(shape));
+    plan_.buffers.push_back({stride, stride * shape.channels, 0});
+    return static_cast<int>(plan_.buffers.size()) - 1;
+  }
+
+  int NewVector(int channels) {
+    plan_.buffers.push_back({1, int64_t{channels}, 0});
+    return static_cast<int>(plan_.buffers.size()) - 1;
+  }
+
+  // A step from the input of a layer to its place.
+  PlanStep StepOf(PlanStep::Kind kind, int index) {
+    const Layer& layer = graph_.layers[index];
+    PlanStep step;
+    step.kind = kind;
+    const int input = layer.inputs.front();
+    if (input != NetworkGraph::kImage) step.in = views_[input];
+    step.in_shape = graph_.ShapeOf(input);
+    step.out = views_[index];
+    step.out_shape = layer.out;
+    step.kernel_height = layer.kernel_height;
+    step.kernel_width = layer.kernel_width;
+    step.stride_height = layer.stride_height;
+    step.stride_width = layer.stride_width;
+    step.dilation = layer.dilation;
+    step.relu = layer.relu;
+    return step;
+  }
+
+  // Whether what a layer writes is added to what is there already.
+  bool Accumulates(int layer) {
+    const int sum = sum_of_[layer];
+    if (sum < 0) return false;
+    const bool accumulates = written_[sum];
+    written_[sum] = true;
+    return accumulates;
+  }
+
+  float ScaleOf(int layer) const {
+    const auto found = scales_.find(layer);
+    return found == scales_.end() ? 1 : found->second;
+  }
+
+  int64_t AddConstants(const std::vector<float>& values) {
+    const int64_t offset =
+        RoundUp(static_cast<int64_t>(plan_.constants.size()), kArenaAlignment);
+    plan_.constants.resize(offset);
+    plan_.constants.insert(plan_.constants.end(), values.begin(), values.end());
+    return offset;
+  }
+
+  void AddStep(const PlanStep& step) {
+    switch (step.kind) {
+      case PlanStep::Kind::kDense: {
+        NeedScratch(GatherDepth(step) * GatherStride(step, DenseRows(step)));
+        break;
+      }
+      case PlanStep::Kind::kDepthwise:
+        NeedScratch(DepthwiseScratch(
+            {step.in_shape.channels, step.in_shape.height, step.in_shape.width,
+             step.kernel_height, step.stride_height, step.dilation}));
+        break;
+      case PlanStep::Kind::kMaxPool:
+      case PlanStep::Kind::kAveragePool:
+        NeedScratch(PoolScratch(step.in_shape.width));
+        break;
+      default:
+        break;
+    }
+    plan_.steps.push_back(step);
+  }
+
+  void NeedScratch(int64_t floats) {
+    plan_.scratch_floats = std::max(plan_.scratch_floats, floats + kPlaneSlack);
+  }
+
+  // A dense convolution from [out][in * kh * kw] weights.
+  void AddDense(PlanStep step, const std::vector<float>& weights,
+                const std::vector<float>& bias) {
+    const int depth = static_cast<int>(GatherDepth(step));
+    step.weights =
+        AddConstants(PackGemmWeights(weights, step.out_shape.channels, depth));
+    step.bias = AddConstants(bias);
+    AddStep(step);
+  }
+
+  absl::Status AddConvolution(int index) {
+    const Layer& layer = graph_.layers[index];
+    FD_ASSIGN_OR_RETURN(const FoldedConvolution folded,
+                        FoldBatchNorm(file_, layer, ScaleOf(index)));
+    if (layer.depthwise) {
+      FD_CHECK(layer.batch_norm.empty() && sum_of_[index] < 0)
+          << "a depthwise convolution is followed by a 1x1 one";
+      PlanStep step = StepOf(PlanStep::Kind::kDepthwise, index);
+      step.weights = AddConstants(folded.weights);
+      AddStep(step);
+      return absl::OkStatus();
+    }
+    const bool pointwise = layer.kernel_height == 1 &&
+                           layer.kernel_width == 1 && layer.stride_height == 1;
+    PlanStep step = StepOf(
+        pointwise ? PlanStep::Kind::kPointwise : PlanStep::Kind::kDense, index);
+    step.pad_top = layer.padding_height();
+    step.pad_left = layer.padding_width();
+    step.accumulate = Accumulates(index);
+    AddDense(step, folded.weights, folded.bias);
+    return absl::OkStatus();
+  }
+
+  absl::Status AddFactorizedReduce(int index) {
+    const Layer& layer = graph_.layers[index];
+    FD_ASSIGN_OR_RETURN(const FoldedConvolution folded,
+                        FoldBatchNorm(file_, layer, ScaleOf(index)));
+    PlanStep step = StepOf(PlanStep::Kind::kDense, index);
+    step.accumulate = Accumulates(index);
+    const int half = layer.out.channels / 2;
+    step.out_shape.channels = half;
+    const auto middle_weight = folded.weights.begin() +
+                               static_cast<int64_t>(folded.weights.size()) / 2;
+    const auto middle_bias = folded.bias.begin() + half;
+    AddDense(step, {folded.weights.begin(), middle_weight},
+             {folded.bias.begin(), middle_bias});
+    step.out.channel += half;
+    step.pad_top = step.pad_left = -1;
+    AddDense(step, {middle_weight, folded.weights.end()},
+             {middle_bias, folded.bias.end()});
+    return absl::OkStatus();
+  }
+
+  // The terms that others read too, or that a sum has twice.
+  void AddSum(int index) {
+    const Layer& layer = graph_.layers[index];
+    for (size_t k = 0; k < layer.inputs.size(); ++k) {
+      const int input = layer.inputs[k];
+      if (sum_of_[input] == index) continue;
+      PlanStep step;
+      step.kind = PlanStep::Kind::kAddScaled;
+      step.in = views_[input];
+      step.out = views_[index];
+      step.in_shape = step.out_shape = layer.out;
+      step.scale = layer.scales[k];
+      step.accumulate = written_[index];
+      written_[index] = true;
+      AddStep(step);
+    }
+  }
+
+  absl::Status AddSteps(int index) {
+    const Layer& layer = graph_.layers[index];
+    switch (layer.kind) {
+      case Layer::Kind::kConvolution:
+        return AddConvolution(index);
+      case Layer::Kind::kFactorizedReduce:
+        return AddFactorizedReduce(index);
+      case Layer::Kind::kMaxPool:
+      case Layer::Kind::kAveragePool: {
+        PlanStep step = StepOf(layer.kind == Layer::Kind::kMaxPool
+                                   ? PlanStep::Kind::kMaxPool
+                                   : PlanStep::Kind::kAveragePool,
+                               index);
+        step.scale = ScaleOf(index);
+        step.accumulate = Accumulates(index);
+        AddStep(step);
+        return absl::OkStatus();
+      }
+      case Layer::Kind::kSum:
+        AddSum(index);
+        return absl::OkStatus();
+      case Layer::Kind::kConcat:
+        return absl::OkStatus();
+      case Layer::Kind::kMapAverage:
+        AddStep(StepOf(PlanStep::Kind::kMapAverage, index));
+        return absl::OkStatus();
+      case Layer::Kind::kLinear: {
+        PlanStep step = StepOf(PlanStep::Kind::kLinear, index);
+        FD_ASSIGN_OR_RETURN(const std::vector<float> weights,
+                            FiniteValues(file_, layer.weight));
+        FD_ASSIGN_OR_RETURN(const std::vector<float> bias,
+                            FiniteValues(file_, layer.bias));
+        step.weights = AddConstants(weights);
+        step.bias = AddConstants(bias);
+        AddStep(step);
+        return absl::OkStatus();
+      }
+    }
+    FD_CHECK(false) << "unknown layer " << static_cast<int>(layer.kind);
+    return absl::OkStatus();
+  }
+
+  void PlaceBuffers() {
+    std::vector<BufferLife> lives;
+    const int steps = static_cast<int>(plan_.steps.size());
+    for (const PlanBuffer& buffer : plan_.buffers) {
+      lives.push_back({buffer.floats, steps, -1});
+    }
+    for (int i = 0; i < steps; ++i) {
+      for (const PlanView& view : {plan_.steps[i].in, plan_.steps[i].out}) {
+        if (view.buffer < 0) continue;
+        BufferLife& life = lives[view.buffer];
+        life.first = std::min(life.first, i);
+        life.last = std::max(life.last, i);
+      }
+    }
+    const MemoryPlan memory = PlanMemory(lives);
+    for (size_t i = 0; i < plan_.buffers.size(); ++i) {
+      plan_.buffers[i].offset = memory.offsets[i];
+    }
+    plan_.arena_floats = memory.floats;
+  }
+
+  const ModelFile& file_;
+  const NetworkGraph& graph_;
+  const std::vector<bool> live_;
+  Plan plan_;
+  std::vector<PlanView> views_;
+  std::vector<bool> placed_;
+  std::vector<int> sum_of_;      // the sum that a layer adds into, or -1
+  std::map<int, float> scales_;  // of those layers
+  std::vector<bool> written_;    // whether a sum has its first term
+};
+
+}  // namespace
+
+int64_t GatherStride(const PlanStep& step, int rows) {
+  return PlaneStride(int64_t{rows} * step.out_shape.width);
+}
+
+int64_t GatherDepth(const PlanStep& step) {
+  return int64_t{step.in_shape.channels} * step.kernel_height *
+         step.kernel_width;
+}
+
+int DenseRows(const PlanStep& step) {
+  const int height = step.out_shape.height;
+  const int width = step.out_shape.width;
+  // Rows that together are a multiple of whole vectors.
+  const int unit = kPlaneSlack / std::gcd(kPlaneSlack, width);
+  const int64_t rows = kGatherFloats / (GatherDepth(step) * width);
+  const int64_t units = std::max<int64_t>(1, rows / unit);
+  return static_cast<int>(std::min<int64_t>(height, units * unit));
+}
+
+absl::StatusOr<Plan> MakePlan(const ModelFile& file) {
+  return Planner(file).Run();
+}
+
+}  // namespace fairdarts

@@ -1,0 +1,80 @@
+#include "fairdarts/runtime/session.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "fairdarts/base/status.h"
+#include "fairdarts/runtime/plan.h"
+
+namespace fairdarts {
+
+absl::StatusOr<Session> Session::Load(const std::string& path,
+                                      const SessionOptions& options) {
+  FD_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::Load(path));
+  return FromFile(file, path, options);
+}
+
+absl::StatusOr<Session> Session::LoadBytes(std::string bytes,
+                                           absl::string_view name,
+                                           const SessionOptions& options) {
+  FD_ASSIGN_OR_RETURN(const ModelFile file,
+                      ModelFile::Parse(std::move(bytes), name));
+  return FromFile(file, name, options);
+}
+
+absl::StatusOr<Session> Session::FromFile(const ModelFile& file,
+                                          absl::string_view name,
+                                          const SessionOptions& options) {
+  const std::vector<Isa> supported = SupportedIsas();
+  const Isa isa = options.isa.value_or(supported.back());
+  if (std::find(supported.begin(), supported.end(), isa) == supported.end()) {
+    return UsageError(absl::StrCat("isa: this machine does not have ",
+                                   IsaName(isa), "; its best is ",
+                                   IsaName(supported.back())));
+  }
+  absl::StatusOr<Plan> plan = MakePlan(file);
+  if (!plan.ok()) return Annotate(plan.status(), name);
+  absl::StatusOr<CpuBackend> backend =
+      CpuBackend::Create(*std::move(plan), isa);
+  if (!backend.ok()) return Annotate(backend.status(), name);
+  return Session(file.description(), *std::move(backend));
+}
+
+Session::Session(ModelDescription description, CpuBackend backend)
+    : description_(std::move(description)),
+      image_floats_(int64_t{description_.network.image_channels} *
+                    description_.network.image_size *
+                    description_.network.image_size),
+      backend_(std::move(backend)) {}
+
+int64_t Session::arena_floats() const {
+  return backend_.plan().arena_floats + backend_.plan().scratch_floats;
+}
+
+absl::Status Session::Run(absl::Span<const float> images,
+                          absl::Span<float> logits) {
+  const int64_t floats = static_cast<int64_t>(images.size());
+  if (floats == 0 || floats % image_floats_ != 0) {
+    return UsageError(absl::StrCat("images: ", floats, " floats; an image has ",
+                                   image_floats_,
+                                   ", and there is one at least"));
+  }
+  const int64_t count = floats / image_floats_;
+  if (static_cast<int64_t>(logits.size()) != count * classes()) {
+    return UsageError(absl::StrCat("logits: room for ", logits.size(),
+                                   " floats; ", count, " images give ",
+                                   count * classes()));
+  }
+  if (images.data() == nullptr || logits.data() == nullptr) {
+    return UsageError("images and logits must not be null");
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    backend_.Run(images.data() + i * image_floats_,
+                 logits.data() + i * classes());
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace fairdarts

@@ -1,0 +1,255 @@
+#include "fairdarts/runtime/session.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "fairdarts/base/safetensors.h"
+#include "fairdarts/base/status.h"
+#include "fairdarts/runtime/testing.h"
+#include "tests/golden/filler.h"
+#include "tests/golden/golden_data.h"
+#include "tests/status_matchers.h"
+
+namespace fairdarts {
+namespace {
+
+// Of the largest logit: what inference promises. Twenty cells of two sums of up
+// to 576 terms each round some thousand times, by at most 2^-24 of what is
+// summed and in either direction: sqrt(2 * 20 * 576) * 2^-24 is 9e-6.
+constexpr double kTolerance = 1e-5;
+
+std::vector<float> Values(const SafetensorsFile& file,
+                          const std::string& name) {
+  const absl::StatusOr<TensorView> tensor = file.Find(name);
+  EXPECT_THAT(tensor, IsOk());
+  std::vector<float> values(tensor->elements());
+  std::memcpy(values.data(), tensor->data.data(), tensor->data.size());
+  return values;
+}
+
+Session SessionOf(const ModelDescription& description, uint64_t seed,
+                  absl::optional<Isa> isa = absl::nullopt) {
+  const FilledTensors filled(description, seed);
+  absl::StatusOr<std::string> bytes =
+      SerializeModelFile(description, filled.tensors());
+  EXPECT_THAT(bytes, IsOk());
+  SessionOptions options;
+  options.isa = isa;
+  absl::StatusOr<Session> session =
+      Session::LoadBytes(*std::move(bytes), "filled", options);
+  EXPECT_THAT(session, IsOk());
+  return *std::move(session);
+}
+
+// The largest difference as a part of the largest expected value.
+double Off(const std::vector<float>& actual,
+           const std::vector<float>& expected) {
+  EXPECT_EQ(actual.size(), expected.size());
+  double off = 0;
+  double largest = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const double difference = std::abs(double{actual[i]} - expected[i]);
+    if (std::isnan(difference)) return difference;  // below no tolerance
+    off = std::max(off, difference);
+    largest = std::max<double>(largest, std::abs(expected[i]));
+  }
+  return off / largest;
+}
+
+std::vector<float> Logits(Session& session, int images, uint64_t seed) {
+  const std::vector<float> x =
+      GoldenImages("x", images * session.image_floats(), seed);
+  std::vector<float> logits(images * session.classes());
+  EXPECT_THAT(session.Run(x, absl::MakeSpan(logits)), IsOk());
+  return logits;
+}
+
+TEST(SessionTest, EveryPublishedCifarNetwork) {
+  const absl::StatusOr<SafetensorsFile> golden =
+      SafetensorsFile::Load(GoldenPath("derived_cifar.safetensors"));
+  ASSERT_THAT(golden, IsOk());
+  const auto metadata = [&](const char* key) {
+    return nlohmann::json::parse(golden->metadata().at(key));
+  };
+  const uint64_t seed = metadata("seed");
+  const nlohmann::json networks = metadata("networks");
+  ASSERT_EQ(networks.size(), 48u);
+  double worst = 0;
+  for (const char* size : {"small", "full"}) {
+    const nlohmann::json scale = metadata(size);
+    NetworkConfig config;
+    config.init_channels = scale["C"];
+    config.layers = scale["layers"];
+    for (const auto& [key, network] : networks.items()) {
+      SCOPED_TRACE(absl::StrCat(key, " ", size));
+      const ModelDescription description =
+          DescriptionOf(network["genotype"], config);
+      const std::vector<float> expected =
+          Values(*golden, absl::StrCat(key, ".", size, ".logits_eval"));
+      // The slow forms run the small networks alone.
+      std::vector<Isa> isas = SupportedIsas();
+      if (std::string(size) == "full") isas = {BestIsa()};
+      for (const Isa isa : isas) {
+        Session session = SessionOf(description, seed, isa);
+        const double off = Off(Logits(session, 2, seed), expected);
+        EXPECT_LT(off, kTolerance) << IsaName(isa);
+        worst = std::max(worst, off);
+      }
+    }
+  }
+  RecordProperty("worst", absl::StrCat(worst));
+}
+
+TEST(SessionTest, ImageNetNetworks) {
+  const absl::StatusOr<SafetensorsFile> golden =
+      SafetensorsFile::Load(GoldenPath("derived_imagenet.safetensors"));
+  ASSERT_THAT(golden, IsOk());
+  const uint64_t seed = nlohmann::json::parse(golden->metadata().at("seed"));
+  const nlohmann::json networks =
+      nlohmann::json::parse(golden->metadata().at("networks"));
+  ASSERT_EQ(networks.size(), 4u);
+  for (const auto& [key, network] : networks.items()) {
+    SCOPED_TRACE(key);
+    NetworkConfig config = NetworkConfig::ImageNet();
+    config.init_channels = network["C"];
+    config.layers = network["layers"];
+    const std::vector<float> expected =
+        Values(*golden, absl::StrCat(key, ".logits_eval"));
+    Session session =
+        SessionOf(DescriptionOf(network["genotype"], config), seed);
+    EXPECT_LT(
+        Off(Logits(session, static_cast<int>(expected.size()) / 1000, seed),
+            expected),
+        kTolerance);
+  }
+}
+
+// A dead node, a sum's term twice, an input in the output, a node that only
+// another node's skip reads, odd maps: what no published network has.
+constexpr char kOdd[] =
+    "Genotype(normal=[('skip_connect', 0), ('skip_connect', 0), "
+    "('sep_conv_7x7', 1), ('dil_conv_5x5', 2), ('skip_connect', 3), "
+    "('conv_7x1_1x7', 0), ('avg_pool_3x3', 4), ('max_pool_3x3', 1)], "
+    "normal_concat=[4, 1, 0], reduce=[('skip_connect', 0), "
+    "('conv_7x1_1x7', 1), ('skip_connect', 2), ('dil_conv_3x3', 0)], "
+    "reduce_concat=[3, 2])";
+
+TEST(SessionTest, EveryInstructionSetAgreesOnOddNetworks) {
+  for (const int image_size : {7, 28, 30, 33}) {
+    NetworkConfig config;
+    config.init_channels = 6;
+    config.layers = 5;
+    config.image_size = image_size;
+    const ModelDescription description = DescriptionOf(kOdd, config);
+    Session reference = SessionOf(description, 3, Isa::kReference);
+    const std::vector<float> expected = Logits(reference, 3, 4);
+    for (const Isa isa : SupportedIsas()) {
+      Session session = SessionOf(description, 3, isa);
+      EXPECT_LT(Off(Logits(session, 3, 4), expected), kTolerance)
+          << IsaName(isa) << " " << image_size;
+    }
+  }
+}
+
+ModelDescription SmallDescription() {
+  NetworkConfig config;
+  config.init_channels = 4;
+  config.layers = 3;
+  config.image_size = 16;
+  return DescriptionOf(kOdd, config);
+}
+
+TEST(SessionTest, ABatchIsItsImagesAndARunLeavesNothingBehind) {
+  Session session = SessionOf(SmallDescription(), 3);
+  const std::vector<float> batch = Logits(session, 5, 4);
+  EXPECT_EQ(Logits(session, 5, 4), batch);
+  std::vector<float> one(session.classes());
+  const std::vector<float> x = GoldenImages("x", 5 * session.image_floats(), 4);
+  for (int i = 4; i >= 0; --i) {
+    ASSERT_THAT(
+        session.Run(absl::MakeSpan(x).subspan(i * session.image_floats(),
+                                              session.image_floats()),
+                    absl::MakeSpan(one)),
+        IsOk());
+    EXPECT_TRUE(std::equal(one.begin(), one.end(),
+                           batch.begin() + i * session.classes()));
+  }
+}
+
+TEST(SessionTest, SessionsAreMovedAndSurviveTheirFile) {
+  Session first = SessionOf(SmallDescription(), 3);
+  const std::vector<float> logits = Logits(first, 1, 4);
+  Session second = std::move(first);
+  EXPECT_EQ(Logits(second, 1, 4), logits);
+}
+
+TEST(SessionTest, RefusesWrongSpans) {
+  Session session = SessionOf(SmallDescription(), 3);
+  const std::vector<float> x = GoldenImages("x", 2 * session.image_floats(), 4);
+  std::vector<float> logits(2 * session.classes());
+  const auto run = [&](size_t images, size_t room) {
+    return session.Run(absl::MakeSpan(x).subspan(0, images),
+                       absl::MakeSpan(logits).subspan(0, room));
+  };
+  EXPECT_THAT(run(0, 0), StatusIs(absl::StatusCode::kInvalidArgument,
+                                  "images: 0 floats; an image has 768"));
+  EXPECT_THAT(run(767, 10),
+              StatusIs(absl::StatusCode::kInvalidArgument, "767 floats"));
+  EXPECT_THAT(run(1536, 10),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "logits: room for 10 floats; 2 images give 20"));
+  EXPECT_THAT(session.Run(absl::Span<const float>(nullptr, 768),
+                          absl::MakeSpan(logits).subspan(0, 10)),
+              StatusIs(absl::StatusCode::kInvalidArgument, "null"));
+  EXPECT_THAT(run(1536, 20), IsOk());
+}
+
+TEST(SessionTest, RefusesWhatTheMachineOrTheNumbersDoNotGive) {
+  const ModelDescription description = SmallDescription();
+  SessionOptions options;
+#if defined(__x86_64__)
+  options.isa = Isa::kNeon;
+#else
+  options.isa = Isa::kAvx2;
+#endif
+  const FilledTensors filled(description, 3);
+  const absl::StatusOr<std::string> bytes =
+      SerializeModelFile(description, filled.tensors());
+  ASSERT_THAT(bytes, IsOk());
+  EXPECT_THAT(Session::LoadBytes(*bytes, "net.st", options),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "isa: this machine does not have"));
+  EXPECT_THAT(Session::Load("/nowhere/net.st"),
+              StatusIs(absl::StatusCode::kDataLoss, "/nowhere/net.st"));
+
+  const auto with = [&](const std::string& name, float value) {
+    std::vector<TensorToWrite> tensors = filled.tensors();
+    std::string changed;
+    for (TensorToWrite& tensor : tensors) {
+      if (tensor.name != name) continue;
+      changed = std::string(tensor.tensor.data);
+      std::memcpy(&changed[4], &value, sizeof(value));
+      tensor.tensor.data = changed;
+    }
+    return Session::LoadBytes(*SerializeModelFile(description, tensors),
+                              "net.st")
+        .status();
+  };
+  EXPECT_THAT(with("stem.1.running_var", -0.5f),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       "net.st: tensor stem.1.running_var holds -0.5 at 1"));
+  EXPECT_THAT(with("classifier.weight", NAN),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       "net.st: tensor classifier.weight holds nan at 1"));
+}
+
+}  // namespace
+}  // namespace fairdarts
