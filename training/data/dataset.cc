@@ -258,6 +258,12 @@ absl::StatusOr<std::string> CanonicalDatasetName(absl::string_view name) {
   return std::string(known->name);
 }
 
+absl::StatusOr<PublishedNormalization> FindPublishedNormalization(
+    absl::string_view name) {
+  FD_ASSIGN_OR_RETURN(const KnownDataset* const known, Find(name));
+  return PublishedNormalization{known->mean, known->standard_deviation};
+}
+
 absl::StatusOr<std::string> DefaultDatasetFolder(absl::string_view name) {
   FD_ASSIGN_OR_RETURN(const KnownDataset* known, Find(name));
   return std::string(known->default_folder);

@@ -56,6 +56,15 @@ std::vector<std::string> DatasetNames();
 // The name above that `name` spells; the data error suggests one.
 absl::StatusOr<std::string> CanonicalDatasetName(absl::string_view name);
 
+// Mean and standard deviation that were published for `name`; both empty where
+// they are computed from its training split.
+struct PublishedNormalization {
+  std::vector<double> mean;
+  std::vector<double> standard_deviation;
+};
+absl::StatusOr<PublishedNormalization> FindPublishedNormalization(
+    absl::string_view name);
+
 // Where `name` lies when no folder is given: Debian's package for
 // fashion-mnist, empty (a folder must be given) for the others.
 absl::StatusOr<std::string> DefaultDatasetFolder(absl::string_view name);

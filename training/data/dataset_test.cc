@@ -300,5 +300,15 @@ TEST(DatasetTest, LoadsFashionMnist) {
   }
 }
 
+TEST(DatasetTest, PublishedNormalizations) {
+  const absl::StatusOr<PublishedNormalization> cifar =
+      FindPublishedNormalization("CIFAR-100");
+  ASSERT_TRUE(cifar.ok());
+  EXPECT_EQ(cifar->mean[2], .44091785);
+  EXPECT_EQ(cifar->standard_deviation[0], .26733428);
+  EXPECT_TRUE(FindPublishedNormalization("mnist")->mean.empty());
+  EXPECT_FALSE(FindPublishedNormalization("imagenet").ok());
+}
+
 }  // namespace
 }  // namespace fairdarts
