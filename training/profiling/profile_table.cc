@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "fairdarts/base/status.h"
 
 namespace fairdarts {
@@ -121,40 +122,63 @@ bool Measured(const Profile& profile) {
       [](const ProfileRow& row) { return row.measurement.has_value(); });
 }
 
+// A paragraph in lines of at most 80 columns, all but the first indented.
+std::string Paragraph(absl::string_view text) {
+  constexpr size_t kColumns = 80;
+  constexpr char kIndent[] = "    ";
+  std::string paragraph, line;
+  for (const absl::string_view word : absl::StrSplit(text, ' ')) {
+    if (!line.empty() && line.size() + 1 + word.size() > kColumns) {
+      absl::StrAppend(&paragraph, line, "\n");
+      line = absl::StrCat(kIndent, word);
+    } else {
+      absl::StrAppend(&line, line.empty() ? "" : " ", word);
+    }
+  }
+  return absl::StrCat(paragraph, line, "\n");
+}
+
+std::string Plural(int count, absl::string_view noun) {
+  return absl::StrCat(count, " ", noun, count == 1 ? "" : "s");
+}
+
 std::string Legend(const Profile& profile) {
   const NetworkConfig& c = profile.config;
-  std::string text = absl::StrFormat(
-      "%s network: %d initial channels, %d layers, %d classes, image %dx%d\n"
-      "MACs: multiply-accumulates of one image, in millions, of convolutions "
-      "and classifier\n"
-      "params: in millions, without and with the auxiliary head\n",
+  std::string text = Paragraph(absl::StrFormat(
+      "%s network: %d initial channels, %d layers, %d classes, image %dx%d",
       NetworkName(c), c.init_channels, c.layers, c.classes, c.image_size,
-      c.image_size);
+      c.image_size));
+  absl::StrAppend(
+      &text,
+      Paragraph("MACs: multiply-accumulates of convolutions and classifier for "
+                "one image, in millions"),
+      Paragraph("params: in millions, without and with the auxiliary head"));
   const bool published =
       std::any_of(profile.rows.begin(), profile.rows.end(),
                   [](const ProfileRow& row) { return !row.published.empty(); });
   if (published) {
     absl::StrAppend(
         &text,
-        "published: upstream's figure in millions; diff: it less MACs or "
-        "params; by: the first of\nthese rules that gives it, truncated or "
-        "rounded (~) to its digits\n");
+        Paragraph("published: upstream's figure in millions; diff: it less "
+                  "MACs or params; by: the first of these rules that gives it, "
+                  "truncated or rounded (~) to its digits"));
     for (const auto* conventions :
          {&FlopsConventions(), &ParameterConventions()}) {
       for (const Convention& convention : *conventions) {
-        absl::StrAppend(&text, "  ", convention.name, ": ", convention.rule,
-                        "\n");
+        absl::StrAppend(&text, Paragraph(absl::StrCat(convention.name, ": ",
+                                                      convention.rule)));
       }
     }
   }
   if (Measured(profile)) {
-    absl::StrAppendFormat(
+    absl::StrAppend(
         &text,
-        "ms: a forward pass of %d image%s on %d thread%s, shortest and median\n"
-        "batch MiB: what it adds to the process at its peak; process MiB: the "
-        "whole process's peak\n",
-        profile.batch_size, profile.batch_size == 1 ? "" : "s", profile.threads,
-        profile.threads == 1 ? "" : "s");
+        Paragraph(absl::StrCat("ms: a forward pass of ",
+                               Plural(profile.batch_size, "image"), " on ",
+                               Plural(profile.threads, "thread"),
+                               ", shortest and median")),
+        Paragraph("batch MiB: what a batch adds to the process at its peak; "
+                  "process MiB: the peak of the whole process"));
   }
   return text;
 }
@@ -196,17 +220,17 @@ std::string Notes(const Profile& profile) {
       const bool in_the_table =
           comment != nullptr && comment->published == figure.published;
       if (in_the_table && figure.explained_by != nullptr) continue;
-      absl::StrAppend(&text, row.name, ": the ",
-                      FigureSourceName(figure.source), "'s ",
-                      Shortest(figure.published), " M ",
-                      FigureKindName(figure.kind), ": ", ExplainedBy(figure));
+      std::string note =
+          absl::StrCat(row.name, ": the ", FigureSourceName(figure.source),
+                       "'s ", Shortest(figure.published), " M ",
+                       FigureKindName(figure.kind), ": ", ExplainedBy(figure));
       if (figure.explained_by != nullptr) {
-        absl::StrAppend(&text, ", ", HowName(figure.how));
+        absl::StrAppend(&note, ", ", HowName(figure.how));
       }
       if (figure.exception != nullptr) {
-        absl::StrAppend(&text, "; ", figure.exception->reason);
+        absl::StrAppend(&note, "; ", figure.exception->reason);
       }
-      absl::StrAppend(&text, "\n");
+      absl::StrAppend(&text, Paragraph(note));
     }
   }
   return text;
