@@ -1,5 +1,6 @@
 #include "ops/depthwise_conv.h"
 
+#include <ATen/autocast_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <tuple>
@@ -65,6 +66,14 @@ DepthwiseConvImpl::DepthwiseConvImpl(int64_t channels, int64_t kernel,
 torch::Tensor DepthwiseConvImpl::forward(const torch::Tensor& x) {
   if (options.stride()->front() != 1 || !at::GradMode::is_enabled()) {
     return torch::nn::Conv2dImpl::forward(x);
+  }
+  // Inside an autograd function autocast would reach the forward alone; cast
+  // out here, forward and backward see one type.
+  const c10::DeviceType device = x.device().type();
+  if (at::autocast::is_autocast_enabled(device)) {
+    const at::ScalarType type = at::autocast::get_autocast_dtype(device);
+    return SameSizeDepthwise::apply(x.to(type), weight.to(type),
+                                    options.dilation()->front());
   }
   return SameSizeDepthwise::apply(x, weight, options.dilation()->front());
 }
