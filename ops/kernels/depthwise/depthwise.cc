@@ -59,9 +59,13 @@ HWY_INLINE void FillFrame(D d, const DepthwiseArguments& a, const float* in,
     row += shape.padding();
     for (int y = 0; y < shape.height; ++y) {
       if (width >= lanes) {
-        for (int x = 0;; x = std::min(x + lanes, width - lanes)) {
+        int x = 0;
+        for (; x + lanes <= width; x += lanes) {
           hn::StoreU(hn::Max(hn::LoadU(d, in + x), low), d, row + x);
-          if (x + lanes >= width) break;
+        }
+        if (x < width) {
+          x = width - lanes;
+          hn::StoreU(hn::Max(hn::LoadU(d, in + x), low), d, row + x);
         }
       } else {
         for (int x = 0; x < width; ++x) {
@@ -79,11 +83,17 @@ HWY_INLINE void FillFrame(D d, const DepthwiseArguments& a, const float* in,
     float* const first = row + (padding % 2) * frame.odd_columns + padding / 2;
     float* const second =
         row + ((padding + 1) % 2) * frame.odd_columns + (padding + 1) / 2;
-    for (int x = 0; x < width; x += 2) {
-      first[x / 2] = a.relu ? std::max(in[x], 0.0f) : in[x];
+    int x = 0;
+    for (; x + 2 * lanes <= width; x += 2 * lanes) {
+      hn::Vec<D> evens;
+      hn::Vec<D> odds;
+      hn::LoadInterleaved2(d, in + x, evens, odds);
+      hn::StoreU(hn::Max(evens, low), d, first + x / 2);
+      hn::StoreU(hn::Max(odds, low), d, second + x / 2);
     }
-    for (int x = 1; x < width; x += 2) {
-      second[x / 2] = a.relu ? std::max(in[x], 0.0f) : in[x];
+    for (; x < width; ++x) {
+      float* const to = x % 2 == 0 ? first : second;
+      to[x / 2] = a.relu ? std::max(in[x], 0.0f) : in[x];
     }
     in += width;
     row += frame.row_stride;
@@ -91,12 +101,12 @@ HWY_INLINE void FillFrame(D d, const DepthwiseArguments& a, const float* in,
 }
 
 // kRows x kVectors vectors of outputs. The rows are `dilation` apart, so that
-// a loaded vector serves as many of them as without dilation. `columns` says
-// where in a row of the frame each tap begins.
-template <int kKernel, int kRows, int kVectors, class D>
+// a loaded vector serves as many of them as without dilation.
+template <int kKernel, int kStride, int kDilation, int kRows, int kVectors,
+          class D>
 HWY_INLINE void Tile(D d, const float* HWY_RESTRICT weights,
                      const float* HWY_RESTRICT in, int64_t tap_rows,
-                     const int* HWY_RESTRICT columns, float* HWY_RESTRICT out,
+                     int64_t odd_columns, float* HWY_RESTRICT out,
                      int64_t out_rows, int valid) {
   constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
   using V = hn::Vec<D>;
@@ -107,10 +117,13 @@ HWY_INLINE void Tile(D d, const float* HWY_RESTRICT weights,
     for (int j = 0; j < kVectors; ++j) sums[t][j] = hn::Zero(d);
   }
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows + kKernel - 1; ++r) {
+  for (int r = 0; r < kRows + kKernel - 1; ++r, in += tap_rows) {
 #pragma GCC unroll 8
     for (int s = 0; s < kKernel; ++s) {
-      const float* const from = in + r * tap_rows + columns[s];
+      const int column = s * kDilation;
+      const float* const from =
+          kStride == 1 ? in + column
+                       : in + (column % 2) * odd_columns + column / 2;
       V x[kVectors];
 #pragma GCC unroll 8
       for (int j = 0; j < kVectors; ++j) {
@@ -142,43 +155,37 @@ HWY_INLINE void Tile(D d, const float* HWY_RESTRICT weights,
 }
 
 // All columns of kRows rows of outputs.
-template <int kKernel, int kRows, class D>
+template <int kKernel, int kStride, int kDilation, int kRows, class D>
 HWY_INLINE void Rows(D d, const DepthwiseShape& shape, const float* weights,
-                     const float* in, int64_t tap_rows, const int* columns,
+                     const float* in, int64_t tap_rows, int64_t odd_columns,
                      float* out) {
   constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
   const int width = shape.out_width();
   const int64_t out_rows = int64_t{shape.dilation} * width;
   int x = 0;
   for (; x + 2 * kLanes <= width; x += 2 * kLanes) {
-    Tile<kKernel, kRows, 2>(d, weights, in + x, tap_rows, columns, out + x,
-                            out_rows, kLanes);
+    Tile<kKernel, kStride, kDilation, kRows, 2>(
+        d, weights, in + x, tap_rows, odd_columns, out + x, out_rows, kLanes);
   }
   while (x < width) {
     // The last vector overlaps the one before where it can.
     x = std::max(0, std::min(x, width - kLanes));
-    Tile<kKernel, kRows, 1>(d, weights, in + x, tap_rows, columns, out + x,
-                            out_rows, width - x);
+    Tile<kKernel, kStride, kDilation, kRows, 1>(d, weights, in + x, tap_rows,
+                                                odd_columns, out + x, out_rows,
+                                                width - x);
     x += kLanes;
   }
 }
 
-template <int kKernel, class D>
+template <int kKernel, int kStride, int kDilation, class D>
 void Planes(D d, const DepthwiseArguments& a) {
   constexpr int kRows = 4;
   const DepthwiseShape& shape = a.shape;
   const Frame frame = FrameOf(shape);
   const int height = shape.out_height();
   const int width = shape.out_width();
-  const int dilation = shape.dilation;
-  int columns[kKernel];
-  for (int s = 0; s < kKernel; ++s) {
-    const int column = s * dilation;
-    columns[s] = shape.stride == 1
-                     ? column
-                     : (column % 2) * frame.odd_columns + column / 2;
-  }
-  const int64_t tap_rows = int64_t{dilation} * frame.row_stride;
+
+  const int64_t tap_rows = int64_t{kDilation} * frame.row_stride;
   std::memset(a.scratch, 0,
               sizeof(float) * int64_t{frame.rows} * frame.row_stride);
   for (int c = 0; c < shape.channels; ++c) {
@@ -186,15 +193,15 @@ void Planes(D d, const DepthwiseArguments& a) {
     const float* const weights = a.weights + c * kKernel * kKernel;
     float* const out = a.out + c * a.out_stride;
     const auto rows_at = [&](auto rows, int y) {
-      Rows<kKernel, decltype(rows)::value>(
+      Rows<kKernel, kStride, kDilation, decltype(rows)::value>(
           d, shape, weights,
           a.scratch + int64_t{y} * shape.stride * frame.row_stride, tap_rows,
-          columns, out + int64_t{y} * width);
+          frame.odd_columns, out + int64_t{y} * width);
     };
     int y = 0;
-    if (shape.stride == 1) {
-      for (; y + kRows * dilation <= height; y += kRows * dilation) {
-        for (int phase = 0; phase < dilation; ++phase) {
+    if constexpr (kStride == 1) {
+      for (; y + kRows * kDilation <= height; y += kRows * kDilation) {
+        for (int phase = 0; phase < kDilation; ++phase) {
           rows_at(std::integral_constant<int, kRows>(), y + phase);
         }
       }
@@ -203,14 +210,33 @@ void Planes(D d, const DepthwiseArguments& a) {
   }
 }
 
+template <int kKernel, class D>
+void PlanesOf(D d, const DepthwiseArguments& a) {
+  if constexpr (kKernel != 7) {
+    if (a.shape.dilation == 2) {
+      if (a.shape.stride == 1) {
+        Planes<kKernel, 1, 2>(d, a);
+      } else {
+        Planes<kKernel, 2, 2>(d, a);
+      }
+      return;
+    }
+  }
+  if (a.shape.stride == 1) {
+    Planes<kKernel, 1, 1>(d, a);
+  } else {
+    Planes<kKernel, 2, 1>(d, a);
+  }
+}
+
 template <class D>
 void Kernels(D d, const DepthwiseArguments& a) {
   if (a.shape.kernel == 3) {
-    Planes<3>(d, a);
+    PlanesOf<3>(d, a);
   } else if (a.shape.kernel == 5) {
-    Planes<5>(d, a);
+    PlanesOf<5>(d, a);
   } else {
-    Planes<7>(d, a);
+    PlanesOf<7>(d, a);
   }
 }
 

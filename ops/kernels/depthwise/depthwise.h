@@ -24,7 +24,7 @@ struct DepthwiseShape {
   int width;
   int kernel;    // 3, 5 or 7
   int stride;    // 1 or 2
-  int dilation;  // 1 or 2
+  int dilation;  // 1 or 2; 1 for a kernel of 7
 
   int padding() const { return dilation * (kernel - 1) / 2; }
   int out_height() const { return (height + stride - 1) / stride; }

@@ -51,6 +51,7 @@ TEST_P(DepthwiseTest, AgreesWithTheDefinition) {
     for (float& w : weights) w = 2 * stream.Uniform() - 1;
     for (const int stride : {1, 2}) {
       for (const int dilation : {1, 2}) {
+        if (kernel == 7 && dilation == 2) continue;  // of no operation
         for (const int width : sizes) {
           for (const int height : {1, 2, 7, 8, 13}) {
             DepthwiseArguments a;

@@ -1,0 +1,128 @@
+/* The C interface, as a C program uses it. */
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fairdarts/inference_c.h"
+#include "tests/capi/make_model.h"
+
+static int failures = 0;
+
+#define EXPECT(condition)                                             \
+  do {                                                                \
+    if (!(condition)) {                                               \
+      printf("%s:%d: %s is false\n", __FILE__, __LINE__, #condition); \
+      ++failures;                                                     \
+    }                                                                 \
+  } while (0)
+
+#define EXPECT_FAILS(call, status, message)                          \
+  do {                                                               \
+    EXPECT((call) == (status));                                      \
+    if (strstr(fairdarts_last_error(), (message)) == NULL) {         \
+      printf("%s:%d: \"%s\" is not in \"%s\"\n", __FILE__, __LINE__, \
+             (message), fairdarts_last_error());                     \
+      ++failures;                                                    \
+    }                                                                \
+  } while (0)
+
+/* A whole file; the size is set, the bytes are the caller's to free. */
+static char* read_file(const char* path, size_t* size) {
+  FILE* const file = fopen(path, "rb");
+  char* bytes;
+  fseek(file, 0, SEEK_END);
+  *size = (size_t)ftell(file);
+  rewind(file);
+  bytes = malloc(*size);
+  if (fread(bytes, 1, *size, file) != *size) *size = 0;
+  fclose(file);
+  return bytes;
+}
+
+int main(void) {
+  char path[1024];
+  fairdarts_session* session = NULL;
+  fairdarts_session* other = NULL;
+  int32_t shape[3] = {0, 0, 0};
+  int32_t classes = 0;
+  const char* name = NULL;
+  float mean[3];
+  float deviation[3];
+  float* images;
+  float logits[2 * 3];
+  float expected[2 * 3];
+  char* bytes;
+  size_t size = 0;
+  int i;
+
+  EXPECT(fairdarts_api_version() == FAIRDARTS_API_VERSION);
+  EXPECT(strcmp(fairdarts_last_error(), "") == 0);
+  snprintf(path, sizeof(path), "%s/model.safetensors", getenv("TEST_TMPDIR"));
+  images = malloc(2 * sizeof(float) * 3 * 16 * 16);
+  EXPECT(make_model(path, images, 2, expected));
+
+  EXPECT_FAILS(fairdarts_session_load("/nowhere", &session),
+               FAIRDARTS_BAD_MODEL, "/nowhere: cannot open");
+  EXPECT(session == NULL);
+  EXPECT_FAILS(fairdarts_session_load(NULL, &session),
+               FAIRDARTS_INVALID_ARGUMENT, "path must not be NULL");
+  EXPECT_FAILS(fairdarts_session_load(path, NULL), FAIRDARTS_INVALID_ARGUMENT,
+               "session must not be NULL");
+
+  EXPECT(fairdarts_session_load(path, &session) == FAIRDARTS_OK);
+  EXPECT(fairdarts_session_image_shape(session, shape) == FAIRDARTS_OK);
+  EXPECT(shape[0] == 3 && shape[1] == 16 && shape[2] == 16);
+  EXPECT(fairdarts_session_classes(session, &classes) == FAIRDARTS_OK);
+  EXPECT(classes == 3);
+  EXPECT(fairdarts_session_class_name(session, 1, &name) == FAIRDARTS_OK);
+  EXPECT(strcmp(name, "bird") == 0);
+  EXPECT_FAILS(fairdarts_session_class_name(session, 3, &name),
+               FAIRDARTS_INVALID_ARGUMENT, "index: is 3 of 3 classes");
+  EXPECT(fairdarts_session_normalization(session, mean, deviation, 3) ==
+         FAIRDARTS_OK);
+  EXPECT(mean[0] == 0.5f && deviation[2] == 0.25f);
+  EXPECT_FAILS(fairdarts_session_normalization(session, mean, deviation, 1),
+               FAIRDARTS_INVALID_ARGUMENT, "channels: is 1; an image has 3");
+
+  EXPECT(fairdarts_session_run(session, images, 2, logits, 6) == FAIRDARTS_OK);
+  for (i = 0; i < 6; ++i) EXPECT(logits[i] == expected[i]);
+  EXPECT_FAILS(fairdarts_session_run(session, images, 2, logits, 5),
+               FAIRDARTS_INVALID_ARGUMENT, "room for 5 floats");
+  EXPECT_FAILS(fairdarts_session_run(session, images, 0, logits, 0),
+               FAIRDARTS_INVALID_ARGUMENT, "batch: is 0");
+  EXPECT_FAILS(fairdarts_session_run(session, images, (size_t)-1, logits, 6),
+               FAIRDARTS_INVALID_ARGUMENT, "no more than fit");
+  EXPECT_FAILS(fairdarts_session_run(session, NULL, 1, logits, 3),
+               FAIRDARTS_INVALID_ARGUMENT, "images must not be NULL");
+  EXPECT_FAILS(fairdarts_session_run(session, images, 1, NULL, 3),
+               FAIRDARTS_INVALID_ARGUMENT, "logits must not be NULL");
+  EXPECT_FAILS(fairdarts_session_run(NULL, images, 1, logits, 3),
+               FAIRDARTS_INVALID_ARGUMENT, "session must not be NULL");
+  /* Errors leave a session as it was. */
+  EXPECT(fairdarts_session_run(session, images, 1, logits, 3) == FAIRDARTS_OK);
+  EXPECT(logits[2] == expected[2]);
+
+  bytes = read_file(path, &size);
+  EXPECT(fairdarts_session_load_bytes(bytes, size, &other) == FAIRDARTS_OK);
+  EXPECT(fairdarts_session_run(other, images, 1, logits, 3) == FAIRDARTS_OK);
+  EXPECT(logits[0] == expected[0]);
+  fairdarts_session_free(other);
+  EXPECT_FAILS(fairdarts_session_load_bytes(bytes, size - 1, &other),
+               FAIRDARTS_BAD_MODEL, "model in memory: ");
+  EXPECT(other == NULL);
+  for (i = 0; i < 1000; ++i) {
+    if (fairdarts_session_load_bytes(bytes, size, &other) != FAIRDARTS_OK) {
+      EXPECT(0);
+      break;
+    }
+    fairdarts_session_free(other);
+  }
+  free(bytes);
+
+  fairdarts_session_free(session);
+  fairdarts_session_free(NULL);
+  free(images);
+  return failures == 0 ? 0 : 1;
+}
