@@ -1,8 +1,10 @@
 #include "training/data/augment.h"
 
 #include <algorithm>
-#include <cstring>
+#include <array>
+#include <cstdlib>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "fairdarts/base/status.h"
 #include "training/auto_augment/image_shape.h"
@@ -11,23 +13,13 @@
 namespace fairdarts {
 namespace {
 
-void Copy(const uint8_t* source, int64_t size, uint8_t* out) {
-  int64_t i = 0;
-  // Rows are too short for a call of memcpy each.
-  for (; i + 8 <= size; i += 8) std::memcpy(out + i, source + i, 8);
-  for (; i < size; ++i) out[i] = source[i];
-}
+// Images of up to this width cost no allocation.
+constexpr int kInlineWidth = 32;
 
-void CopyReversed(const uint8_t* source, int64_t size, uint8_t* out) {
-  int64_t i = 0;
-  for (; i + 8 <= size; i += 8) {
-    uint64_t bytes;
-    std::memcpy(&bytes, source + size - i - 8, 8);
-    bytes = __builtin_bswap64(bytes);
-    std::memcpy(out + i, &bytes, 8);
-  }
-  for (; i < size; ++i) out[i] = source[size - 1 - i];
-}
+template <typename T>
+using Row = absl::InlinedVector<T, kInlineWidth + 2 * kCropPadding>;
+
+constexpr uint32_t kAllOnes = ~uint32_t{0};
 
 }  // namespace
 
@@ -52,7 +44,11 @@ absl::StatusOr<Augmenter> Augmenter::Create(const AugmentOptions& options,
 }
 
 Augmenter::Augmenter(const AugmentOptions& options, const Dataset& dataset)
-    : options_(options), height_(dataset.height), width_(dataset.width) {
+    : options_(options),
+      height_(dataset.height),
+      width_(dataset.width),
+      convert_rows_(PixelRowsFor(
+          dataset.width < kMinVectorWidth ? Isa::kReference : BestIsa())) {
   for (int c = 0; c < dataset.channels; ++c) {
     const double mean = dataset.mean[c];
     const double deviation = dataset.standard_deviation[c];
@@ -61,103 +57,110 @@ Augmenter::Augmenter(const AugmentOptions& options, const Dataset& dataset)
   }
 }
 
-void Augmenter::Normalise(const uint8_t* __restrict source, int64_t size,
-                          const Affine& affine, float* __restrict out) {
-  const float scale = affine.scale;
-  const float offset = affine.offset;
-  int64_t i = 0;
-  // Blocks of a fixed size become vector code without further flags.
-  constexpr int kBlock = 16;
-  for (; i + kBlock <= size; i += kBlock) {
-    for (int j = 0; j < kBlock; ++j) {
-      out[i + j] = static_cast<float>(source[i + j]) * scale + offset;
-    }
-  }
-  for (; i < size; ++i) out[i] = static_cast<float>(source[i]) * scale + offset;
-}
-
-template <typename Row>
-void Augmenter::CropAndFlip(const uint8_t* image, int top, int left, bool flip,
-                            Row row) const {
-  // One plane with black to the left and right of it. It is filled before it is
-  // read: a read right behind narrower writes would wait for them.
-  const int64_t stride = width_ + 2 * kCropPadding;
-  std::vector<uint8_t> padded(height_ * stride, 0);
-  // A mirrored row is shifted the other way.
-  const int64_t first = kCropPadding + (flip ? -left : left);
+void Augmenter::CropBytes(const uint8_t* image, const Crop& crop,
+                          uint8_t* out) const {
+  const int columns = std::max(width_ - std::abs(crop.left), 0);
   for (size_t c = 0; c < affine_.size(); ++c) {
-    const uint8_t* source = image + c * height_ * width_;
-    for (int y = 0; y < height_; ++y) {
-      uint8_t* to = padded.data() + y * stride + kCropPadding;
-      if (flip) {
-        CopyReversed(source + int64_t{y} * width_, width_, to);
-      } else {
-        Copy(source + int64_t{y} * width_, width_, to);
-      }
-    }
-    for (int y = 0; y < height_; ++y) {
-      const int source_y = y + top;
-      const bool inside = source_y >= 0 && source_y < height_;
-      row(c, y, inside ? padded.data() + source_y * stride + first : nullptr);
+    for (int y = 0; y < height_; ++y, out += width_) {
+      std::fill(out, out + width_, uint8_t{0});
+      const int source_y = y + crop.top;
+      if (source_y < 0 || source_y >= height_) continue;
+      const uint8_t* const source =
+          image + (int64_t{height_} * c + source_y) * width_;
+      std::copy_n(source + std::max(crop.left, 0), columns,
+                  out + std::max(-crop.left, 0));
+      if (crop.flip) std::reverse(out, out + width_);
     }
   }
 }
 
 void Augmenter::Apply(const uint8_t* image, RandomStream stream,
                       float* out) const {
-  const int top =
+  Crop crop;
+  crop.top =
       static_cast<int>(stream.Below(2 * kCropPadding + 1)) - kCropPadding;
-  const int left =
+  crop.left =
       static_cast<int>(stream.Below(2 * kCropPadding + 1)) - kCropPadding;
-  const bool flip = stream.Below(2) == 1;
+  crop.flip = stream.Below(2) == 1;
   const auto cutout_y = static_cast<int64_t>(stream.Below(height_));
   const auto cutout_x = static_cast<int64_t>(stream.Below(width_));
+  if (!options_.crop_and_flip) crop = Crop();
+
   const int64_t plane = int64_t{height_} * width_;
-  if (options_.crop_and_flip && !options_.auto_augment) {
-    CropAndFlip(image, top, left, flip,
-                [&](size_t c, int y, const uint8_t* row) {
-                  float* to = out + c * plane + int64_t{y} * width_;
-                  if (row == nullptr) {
-                    std::fill(to, to + width_, affine_[c].offset);
-                  } else {
-                    Normalise(row, width_, affine_[c], to);
-                  }
-                });
-  } else {
-    std::vector<uint8_t> bytes;
-    if (options_.auto_augment) {
-      const ImageShape shape = {static_cast<int>(affine_.size()), height_,
-                                width_};
-      bytes.resize(2 * shape.bytes());
-      if (options_.crop_and_flip) {
-        CropAndFlip(
-            image, top, left, flip, [&](size_t c, int y, const uint8_t* row) {
-              uint8_t* to = bytes.data() + c * plane + int64_t{y} * width_;
-              if (row != nullptr) Copy(row, width_, to);
-            });
-      } else {
-        std::memcpy(bytes.data(), image, shape.bytes());
-      }
-      ApplyCifar10Policy(shape, DrawCifar10Policy(stream), bytes.data(),
-                         bytes.data() + shape.bytes());
-      image = bytes.data();
-    }
-    for (size_t c = 0; c < affine_.size(); ++c) {
-      Normalise(image + c * plane, plane, affine_[c], out + c * plane);
-    }
+  const int64_t channels = static_cast<int64_t>(affine_.size());
+  std::vector<uint8_t> bytes;
+  if (options_.auto_augment) {
+    bytes.resize(2 * channels * plane);
+    CropBytes(image, crop, bytes.data());
+    const ImageShape shape = {static_cast<int>(channels), height_, width_};
+    ApplyCifar10Policy(shape, DrawCifar10Policy(stream), bytes.data(),
+                       bytes.data() + shape.bytes());
+    image = bytes.data();
+    crop = Crop();
   }
-  if (!options_.cutout) return;
-  const int64_t length = options_.cutout_length;
-  const int64_t y0 = cutout_y - length / 2;
-  const int64_t x0 = cutout_x - length / 2;
-  const int64_t y_begin = std::clamp<int64_t>(y0, 0, height_);
-  const int64_t y_end = std::clamp<int64_t>(y0 + length, 0, height_);
-  const int64_t x_begin = std::clamp<int64_t>(x0, 0, width_);
-  const int64_t x_end = std::clamp<int64_t>(x0 + length, 0, width_);
-  for (size_t c = 0; c < affine_.size(); ++c) {
-    for (int64_t y = y_begin; y < y_end; ++y) {
-      float* row = out + c * plane + y * width_;
-      std::fill(row + x_begin, row + x_end, 0.0f);
+
+  // The columns that are in the image, once they are mirrored.
+  Row<uint32_t> inside(width_, kAllOnes);
+  const int black = std::min(std::abs(crop.left), width_);
+  std::fill_n(
+      (crop.left < 0) != crop.flip ? inside.begin() : inside.end() - black,
+      black, uint32_t{0});
+  int cut_begin = 0;
+  int cut_end = 0;
+  Row<uint32_t> keep;
+  if (options_.cutout) {
+    const int64_t length = options_.cutout_length;
+    const int64_t y0 = cutout_y - length / 2;
+    const int64_t x0 = cutout_x - length / 2;
+    cut_begin = static_cast<int>(std::clamp<int64_t>(y0, 0, height_));
+    cut_end = static_cast<int>(std::clamp<int64_t>(y0 + length, 0, height_));
+    keep.assign(width_, kAllOnes);
+    std::fill(keep.begin() + std::clamp<int64_t>(x0, 0, width_),
+              keep.begin() + std::clamp<int64_t>(x0 + length, 0, width_), 0u);
+  }
+
+  // A shifted row begins in the row before it or ends in the one behind, whose
+  // pixels `inside` hides. Where a plane has no such row, the edge is copied to
+  // where there is room around it.
+  int edge_y = -1;
+  if (crop.left < 0) edge_y = -crop.top;
+  if (crop.left > 0) edge_y = height_ - 1 - crop.top;
+  Row<uint8_t> edge(width_ + 2 * kCropPadding, 0);
+  const Row<uint8_t> padding(width_, 0);
+  // Rows of one kind lie between two of these.
+  std::array<int, 8> bounds = {0,       height_,   cut_begin,
+                               cut_end, -crop.top, height_ - crop.top,
+                               edge_y,  edge_y + 1};
+  for (int& bound : bounds) bound = std::clamp(bound, 0, height_);
+  std::sort(bounds.begin(), bounds.end());
+
+  PixelRows rows;
+  rows.width = width_;
+  rows.mirror = crop.flip;
+  rows.inside = inside.data();
+  for (int64_t c = 0; c < channels; ++c, image += plane, out += plane) {
+    rows.scale = affine_[c].scale;
+    rows.offset = affine_[c].offset;
+    for (size_t i = 0; i + 1 < bounds.size(); ++i) {
+      const int y = bounds[i];
+      rows.rows = bounds[i + 1] - y;
+      if (rows.rows == 0) continue;
+      rows.keep = y >= cut_begin && y < cut_end ? keep.data() : nullptr;
+      rows.out = out + int64_t{y} * width_;
+      const int source_y = y + crop.top;
+      if (source_y < 0 || source_y >= height_) {
+        rows.in = padding.data();
+        rows.in_stride = 0;
+      } else if (y == edge_y) {
+        std::copy_n(image + int64_t{source_y} * width_, width_,
+                    edge.data() + kCropPadding);
+        rows.in = edge.data() + kCropPadding + crop.left;
+        rows.in_stride = 0;
+      } else {
+        rows.in = image + int64_t{source_y} * width_ + crop.left;
+        rows.in_stride = width_;
+      }
+      convert_rows_(rows);
     }
   }
 }

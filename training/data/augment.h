@@ -18,6 +18,7 @@
 #include "absl/strings/string_view.h"
 #include "fairdarts/base/random.h"
 #include "training/data/dataset.h"
+#include "training/data/pixel_rows.h"
 
 namespace fairdarts {
 
@@ -56,20 +57,21 @@ class Augmenter {
 
   Augmenter(const AugmentOptions& options, const Dataset& dataset);
 
-  // Calls row(channel, y, pixels) for every row of the cropped image; `pixels`
-  // is null where the row is padding. The last argument is valid until the next
-  // call.
-  template <typename Row>
-  void CropAndFlip(const uint8_t* image, int top, int left, bool flip,
-                   Row row) const;
+  // Where the pixels of a crop lie in the image, before they are mirrored.
+  struct Crop {
+    int top = 0;
+    int left = 0;
+    bool flip = false;
+  };
 
-  static void Normalise(const uint8_t* __restrict source, int64_t size,
-                        const Affine& affine, float* __restrict out);
+  // Writes the bytes of a crop.
+  void CropBytes(const uint8_t* image, const Crop& crop, uint8_t* out) const;
 
   AugmentOptions options_;
   int height_;
   int width_;
   std::vector<Affine> affine_;  // one for each channel
+  PixelRowsFunction convert_rows_;
 };
 
 // The stream of one visit to one sample. `round` tells visits apart: the epoch
