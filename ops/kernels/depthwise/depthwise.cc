@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <type_traits>
 
 namespace fairdarts {
 namespace {
@@ -100,143 +99,175 @@ HWY_INLINE void FillFrame(D d, const DepthwiseArguments& a, const float* in,
   }
 }
 
-// kRows x kVectors vectors of outputs. The rows are `dilation` apart, so that
-// a loaded vector serves as many of them as without dilation.
-template <int kKernel, int kStride, int kDilation, int kRows, int kVectors,
-          class D>
-HWY_INLINE void Tile(D d, const float* HWY_RESTRICT weights,
-                     const float* HWY_RESTRICT in, int64_t tap_rows,
-                     int64_t odd_columns, float* HWY_RESTRICT out,
-                     int64_t out_rows, int valid) {
+// Stores kVectors vectors, of the last of which `valid` lanes.
+template <int kVectors, class D, class V>
+HWY_INLINE void Store(D d, const V* sums, int valid, float* out) {
   constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
-  using V = hn::Vec<D>;
-  V sums[kRows][kVectors];
-#pragma GCC unroll 8
-  for (int t = 0; t < kRows; ++t) {
-#pragma GCC unroll 8
-    for (int j = 0; j < kVectors; ++j) sums[t][j] = hn::Zero(d);
-  }
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows + kKernel - 1; ++r, in += tap_rows) {
-#pragma GCC unroll 8
-    for (int s = 0; s < kKernel; ++s) {
-      const int column = s * kDilation;
-      const float* const from =
-          kStride == 1 ? in + column
-                       : in + (column % 2) * odd_columns + column / 2;
-      V x[kVectors];
-#pragma GCC unroll 8
-      for (int j = 0; j < kVectors; ++j) {
-        x[j] = hn::LoadU(d, from + j * kLanes);
-      }
-#pragma GCC unroll 8
-      for (int t = 0; t < kRows; ++t) {
-        const int tap = r - t;
-        if (tap < 0 || tap >= kKernel) continue;
-        const V w = hn::Set(d, weights[tap * kKernel + s]);
-#pragma GCC unroll 8
-        for (int j = 0; j < kVectors; ++j) {
-          sums[t][j] = hn::MulAdd(w, x[j], sums[t][j]);
-        }
-      }
-    }
+  if (kVectors == 1 && valid < kLanes) {
+    hn::BlendedStore(sums[0], hn::FirstN(d, valid), d, out);
+    return;
   }
 #pragma GCC unroll 8
-  for (int t = 0; t < kRows; ++t) {
-    if (kVectors == 1 && valid < kLanes) {
-      hn::BlendedStore(sums[t][0], hn::FirstN(d, valid), d, out + t * out_rows);
-      continue;
-    }
-#pragma GCC unroll 8
-    for (int j = 0; j < kVectors; ++j) {
-      hn::StoreU(sums[t][j], d, out + t * out_rows + j * kLanes);
-    }
+  for (int j = 0; j < kVectors; ++j) {
+    hn::StoreU(sums[j], d, out + j * kLanes);
   }
 }
 
-// All columns of kRows rows of outputs.
-template <int kKernel, int kStride, int kDilation, int kRows, class D>
-HWY_INLINE void Rows(D d, const DepthwiseShape& shape, const float* weights,
-                     const float* in, int64_t tap_rows, int64_t odd_columns,
-                     float* out) {
+// What a tile works on: the frame at its first tap, and the outputs.
+struct Place {
+  const float* weights;
+  const float* in;
+  int64_t tap_rows;    // from one tap to the next below it
+  const int* columns;  // where in a row of the frame each tap begins
+  float* out;
+  int64_t out_rows;
+};
+
+// kRows x kVectors vectors of outputs at stride 1, in registers. The rows are
+// `kDilation` apart, so that a loaded vector serves as many of them as without
+// dilation.
+template <int kKernel, int kDilation, int kRows>
+struct Block {
+  static constexpr int kStepRows = kRows * kDilation;
+
+  template <int kVectors, class D>
+  static HWY_INLINE void Run(D d, const Place& place, int x, int valid) {
+    constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
+    using V = hn::Vec<D>;
+    const float* HWY_RESTRICT weights = place.weights;
+    const float* HWY_RESTRICT in = place.in + x;
+    V sums[kRows][kVectors];
+#pragma GCC unroll 8
+    for (int t = 0; t < kRows; ++t) {
+#pragma GCC unroll 8
+      for (int j = 0; j < kVectors; ++j) sums[t][j] = hn::Zero(d);
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows + kKernel - 1; ++r, in += place.tap_rows) {
+#pragma GCC unroll 8
+      for (int s = 0; s < kKernel; ++s) {
+        V taps[kVectors];
+#pragma GCC unroll 8
+        for (int j = 0; j < kVectors; ++j) {
+          taps[j] = hn::LoadU(d, in + s * kDilation + j * kLanes);
+        }
+#pragma GCC unroll 8
+        for (int t = 0; t < kRows; ++t) {
+          const int tap = r - t;
+          if (tap < 0 || tap >= kKernel) continue;
+          const V w = hn::Set(d, weights[tap * kKernel + s]);
+#pragma GCC unroll 8
+          for (int j = 0; j < kVectors; ++j) {
+            sums[t][j] = hn::MulAdd(w, taps[j], sums[t][j]);
+          }
+        }
+      }
+    }
+#pragma GCC unroll 8
+    for (int t = 0; t < kRows; ++t) {
+      Store<kVectors>(d, sums[t], valid, place.out + x + t * place.out_rows);
+    }
+  }
+};
+
+// One row of outputs at any stride, tap by tap: for the few convolutions of
+// stride 2 and the rows that are left over, which do not repay unrolled code.
+template <int kKernel>
+struct Line {
+  template <int kVectors, class D>
+  static HWY_INLINE void Run(D d, const Place& place, int x, int valid) {
+    constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
+    using V = hn::Vec<D>;
+    const float* HWY_RESTRICT weights = place.weights;
+    const float* HWY_RESTRICT in = place.in + x;
+    V sums[kVectors];
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j) sums[j] = hn::Zero(d);
+    for (int r = 0; r < kKernel; ++r, in += place.tap_rows) {
+      for (int s = 0; s < kKernel; ++s) {
+        const V w = hn::Set(d, *weights++);
+        const float* const from = in + place.columns[s];
+#pragma GCC unroll 8
+        for (int j = 0; j < kVectors; ++j) {
+          sums[j] = hn::MulAdd(w, hn::LoadU(d, from + j * kLanes), sums[j]);
+        }
+      }
+    }
+    Store<kVectors>(d, sums, valid, place.out + x);
+  }
+};
+
+// All columns of a tile's rows.
+template <class Tile, class D>
+HWY_INLINE void Columns(D d, const Place& place, int width) {
   constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
-  const int width = shape.out_width();
-  const int64_t out_rows = int64_t{shape.dilation} * width;
   int x = 0;
   for (; x + 2 * kLanes <= width; x += 2 * kLanes) {
-    Tile<kKernel, kStride, kDilation, kRows, 2>(
-        d, weights, in + x, tap_rows, odd_columns, out + x, out_rows, kLanes);
+    Tile::template Run<2>(d, place, x, kLanes);
   }
   while (x < width) {
     // The last vector overlaps the one before where it can.
     x = std::max(0, std::min(x, width - kLanes));
-    Tile<kKernel, kStride, kDilation, kRows, 1>(d, weights, in + x, tap_rows,
-                                                odd_columns, out + x, out_rows,
-                                                width - x);
+    Tile::template Run<1>(d, place, x, width - x);
     x += kLanes;
   }
 }
 
-template <int kKernel, int kStride, int kDilation, class D>
+template <int kKernel, int kDilation, class D>
 void Planes(D d, const DepthwiseArguments& a) {
-  constexpr int kRows = 4;
+  using Rows = Block<kKernel, kDilation, 4>;
   const DepthwiseShape& shape = a.shape;
   const Frame frame = FrameOf(shape);
   const int height = shape.out_height();
   const int width = shape.out_width();
-
-  const int64_t tap_rows = int64_t{kDilation} * frame.row_stride;
+  int columns[kKernel];
+  for (int s = 0; s < kKernel; ++s) {
+    const int column = s * kDilation;
+    columns[s] = shape.stride == 1
+                     ? column
+                     : (column % 2) * frame.odd_columns + column / 2;
+  }
+  Place place;
+  place.tap_rows = int64_t{kDilation} * frame.row_stride;
+  place.columns = columns;
+  place.out_rows = int64_t{kDilation} * width;
   std::memset(a.scratch, 0,
               sizeof(float) * int64_t{frame.rows} * frame.row_stride);
   for (int c = 0; c < shape.channels; ++c) {
     FillFrame(d, a, a.in + c * a.in_stride, frame);
-    const float* const weights = a.weights + c * kKernel * kKernel;
-    float* const out = a.out + c * a.out_stride;
-    const auto rows_at = [&](auto rows, int y) {
-      Rows<kKernel, kStride, kDilation, decltype(rows)::value>(
-          d, shape, weights,
-          a.scratch + int64_t{y} * shape.stride * frame.row_stride, tap_rows,
-          frame.odd_columns, out + int64_t{y} * width);
+    place.weights = a.weights + c * kKernel * kKernel;
+    const auto at = [&](int y) -> const Place& {
+      place.in = a.scratch + int64_t{y} * shape.stride * frame.row_stride;
+      place.out = a.out + c * a.out_stride + int64_t{y} * width;
+      return place;
     };
     int y = 0;
-    if constexpr (kStride == 1) {
-      for (; y + kRows * kDilation <= height; y += kRows * kDilation) {
+    if (shape.stride == 1) {
+      for (; y + Rows::kStepRows <= height; y += Rows::kStepRows) {
         for (int phase = 0; phase < kDilation; ++phase) {
-          rows_at(std::integral_constant<int, kRows>(), y + phase);
+          Columns<Rows>(d, at(y + phase), width);
         }
       }
     }
-    for (; y < height; ++y) rows_at(std::integral_constant<int, 1>(), y);
-  }
-}
-
-template <int kKernel, class D>
-void PlanesOf(D d, const DepthwiseArguments& a) {
-  if constexpr (kKernel != 7) {
-    if (a.shape.dilation == 2) {
-      if (a.shape.stride == 1) {
-        Planes<kKernel, 1, 2>(d, a);
-      } else {
-        Planes<kKernel, 2, 2>(d, a);
-      }
-      return;
-    }
-  }
-  if (a.shape.stride == 1) {
-    Planes<kKernel, 1, 1>(d, a);
-  } else {
-    Planes<kKernel, 2, 1>(d, a);
+    for (; y < height; ++y) Columns<Line<kKernel>>(d, at(y), width);
   }
 }
 
 template <class D>
 void Kernels(D d, const DepthwiseArguments& a) {
-  if (a.shape.kernel == 3) {
-    PlanesOf<3>(d, a);
+  const bool dilated = a.shape.dilation == 2;
+  if (a.shape.kernel == 7) {
+    Planes<7, 1>(d, a);
   } else if (a.shape.kernel == 5) {
-    PlanesOf<5>(d, a);
+    if (dilated) {
+      Planes<5, 2>(d, a);
+    } else {
+      Planes<5, 1>(d, a);
+    }
+  } else if (dilated) {
+    Planes<3, 2>(d, a);
   } else {
-    PlanesOf<7>(d, a);
+    Planes<3, 1>(d, a);
   }
 }
 
