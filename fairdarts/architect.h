@@ -53,6 +53,10 @@ class Architect {
   absl::Status StepAlong(const torch::Tensor& normal_gradient,
                          const torch::Tensor& reduce_gradient);
 
+  // What it remembers from step to step, its moments and step counts, is all
+  // the state there is beside the alphas (normal, then reduce).
+  torch::optim::Adam& optimizer() { return optimizer_; }
+
  private:
   Architect(const Alphas& alphas, const ArchitectOptions& options);
 

@@ -69,6 +69,14 @@ class SearchStep {
   // The relaxed weights of now, without gradients.
   EdgeWeights weights() const;
 
+  // For who keeps the state between two steps and brings it back: it is the
+  // network's parameters and buffers, the alphas (written in place, so that
+  // their optimiser goes on moving them) and what these two remember. The first
+  // is over the network's parameters(), the second over the alphas, normal
+  // before reduce.
+  torch::optim::SGD& weight_optimizer() { return optimizer_; }
+  torch::optim::Adam& alpha_optimizer() { return architect_->optimizer(); }
+
  private:
   SearchStep(std::shared_ptr<Supernet> supernet, const Alphas& alphas,
              std::unique_ptr<Architect> architect,

@@ -19,9 +19,12 @@ class RunLock {
   // A usage error where another process holds it.
   static absl::StatusOr<RunLock> Acquire(const std::string& run_folder);
 
-  RunLock(RunLock&& other)
+  RunLock(RunLock&& other) noexcept
       : descriptor_(std::exchange(other.descriptor_, -1)) {}
-  RunLock& operator=(RunLock&&) = delete;
+  RunLock& operator=(RunLock&& other) noexcept {
+    std::swap(descriptor_, other.descriptor_);
+    return *this;
+  }
   ~RunLock();
 
  private:

@@ -42,9 +42,7 @@ StopSignals::StopSignals() {
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
   for (int i = 0; i < 3; ++i) {
-    FD_CHECK_EQ(sigaction(kHandled[i], nullptr, &before_[i]), 0);
-    if (kHandled[i] == SIGINT && before_[i].sa_handler == SIG_IGN) continue;
-    FD_CHECK_EQ(sigaction(kHandled[i], &action, nullptr), 0);
+    FD_CHECK_EQ(sigaction(kHandled[i], &action, &before_[i]), 0);
   }
 }
 

@@ -19,9 +19,9 @@ enum class StopRequest {
 
 // Handles the three signals for its lifetime and puts back what was there
 // before. One at a time in a process (FD_CHECK). A second SIGINT while a stop
-// is pending ends the process at once, as if there were no handler. Where
-// SIGINT is ignored from the start (nohup, a shell's background jobs) it stays
-// so.
+// is pending ends the process at once, as if there were no handler. A SIGINT
+// that was ignored before is handled too: shells have their background jobs
+// ignore it, and one that is sent all the same is meant.
 class StopSignals {
  public:
   StopSignals();
