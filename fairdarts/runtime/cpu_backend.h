@@ -3,11 +3,13 @@
 
 // Runs a plan with the kernels of one instruction set.
 
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 
 #include "absl/status/statusor.h"
 #include "fairdarts/runtime/plan.h"
+#include "fairdarts/runtime/thread_pool.h"
 #include "ops/kernels/depthwise/depthwise.h"
 #include "ops/kernels/elementwise/add_scaled.h"
 #include "ops/kernels/gemm/gemm.h"
@@ -16,15 +18,20 @@
 
 namespace fairdarts {
 
-// One thread at a time.
+// Used by one caller at a time.
+//
+// Several threads take an image each as long as there are enough of them, each
+// in an arena of its own; what is left they share step by step, by channels or
+// by rows of the maps. Neither changes a result.
 class CpuBackend {
  public:
-  // Resource exhausted where the arena cannot be had. `isa` is one of
-  // SupportedIsas().
-  static absl::StatusOr<CpuBackend> Create(Plan plan, Isa isa);
+  // Resource exhausted where the arenas cannot be had, an environment error
+  // where the threads cannot. `isa` is one of SupportedIsas(), `threads` 1 at
+  // least.
+  static absl::StatusOr<CpuBackend> Create(Plan plan, Isa isa, int threads);
 
-  // One image [C, H, W] to its logits [classes]. Allocates nothing.
-  void Run(const float* image, float* logits);
+  // Images [N, C, H, W] to their logits [N, classes]. Allocates nothing.
+  void Run(const float* images, int64_t count, float* logits);
 
   const Plan& plan() const { return plan_; }
 
@@ -37,18 +44,30 @@ class CpuBackend {
   // Zeros, on a cache line; null where there is no memory.
   static Floats Allocate(int64_t floats);
 
-  CpuBackend(Plan plan, Isa isa, Floats constants, Floats arena);
+  // Where a thread works, and which part of each step it does.
+  struct Worker {
+    float* arena;
+    float* scratch;
+    int part;
+    int parts;
+  };
 
-  void RunStep(const PlanStep& step, const float* image, float* logits);
-  void RunDense(const PlanStep& step, const float* in, int64_t in_stride);
+  CpuBackend(Plan plan, Isa isa, Floats constants, Floats memory,
+             int64_t arena_floats, std::unique_ptr<ThreadPool> pool);
+
+  void RunStep(const PlanStep& step, const Worker& worker, const float* image,
+               float* logits) const;
+  void RunDense(const PlanStep& step, const Worker& worker, const float* in,
+                int64_t in_stride) const;
 
   Plan plan_;  // its constants moved to constants_
   Floats constants_;
-  Floats arena_;  // the buffers, then scratch
-  float* scratch_;
+  Floats memory_;         // for each thread the buffers, then scratch
+  int64_t arena_floats_;  // the buffers of one
+  std::unique_ptr<ThreadPool> pool_;
   GemmFunction gemm_;
   DepthwiseFunction depthwise_;
-  PoolFunction pool_;
+  PoolFunction pool_kernel_;
   AddScaledFunction add_scaled_;
 };
 

@@ -9,6 +9,11 @@
 #include "fairdarts/runtime/plan.h"
 
 namespace fairdarts {
+namespace {
+
+constexpr int kMaxThreads = 1024;
+
+}  // namespace
 
 absl::StatusOr<Session> Session::Load(const std::string& path,
                                       const SessionOptions& options) {
@@ -34,10 +39,14 @@ absl::StatusOr<Session> Session::FromFile(const ModelFile& file,
                                    IsaName(isa), "; its best is ",
                                    IsaName(supported.back())));
   }
+  if (options.threads < 1 || options.threads > kMaxThreads) {
+    return UsageError(absl::StrCat("threads: is ", options.threads,
+                                   "; it has to be 1 to ", kMaxThreads));
+  }
   absl::StatusOr<Plan> plan = MakePlan(file);
   if (!plan.ok()) return Annotate(plan.status(), name);
   absl::StatusOr<CpuBackend> backend =
-      CpuBackend::Create(*std::move(plan), isa);
+      CpuBackend::Create(*std::move(plan), isa, options.threads);
   if (!backend.ok()) return Annotate(backend.status(), name);
   return Session(file.description(), *std::move(backend));
 }
@@ -70,10 +79,7 @@ absl::Status Session::Run(absl::Span<const float> images,
   if (images.data() == nullptr || logits.data() == nullptr) {
     return UsageError("images and logits must not be null");
   }
-  for (int64_t i = 0; i < count; ++i) {
-    backend_.Run(images.data() + i * image_floats_,
-                 logits.data() + i * classes());
-  }
+  backend_.Run(images.data(), count, logits.data());
   return absl::OkStatus();
 }
 

@@ -24,6 +24,9 @@ namespace fairdarts {
 struct SessionOptions {
   // The instruction set to use; none: the best that the machine has.
   absl::optional<Isa> isa;
+  // Threads that work on a call of Run, the caller's among them; the session
+  // owns the others. Each has maps of its own in memory.
+  int threads = 1;
 };
 
 // Sessions are independent of each other; one is used by one thread at a time.
@@ -31,7 +34,8 @@ class Session {
  public:
   // A model-file error that begins with `path` (see model_file.h), resource
   // exhausted where there is no memory, or a usage error for an instruction set
-  // that the machine does not have. The file is not needed afterwards.
+  // that the machine does not have or threads that are not 1 to 1024. The file
+  // is not needed afterwards.
   static absl::StatusOr<Session> Load(const std::string& path,
                                       const SessionOptions& options = {});
   // The same over bytes in memory; `name` stands for the path in messages.
@@ -49,7 +53,7 @@ class Session {
   // Floats of one image, C * H * W.
   int64_t image_floats() const { return image_floats_; }
   int classes() const { return description_.network.classes; }
-  // Floats that maps take, beyond the weights.
+  // Floats that the maps of one thread take, beyond the weights.
   int64_t arena_floats() const;
 
  private:

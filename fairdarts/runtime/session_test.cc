@@ -36,13 +36,14 @@ std::vector<float> Values(const SafetensorsFile& file,
 }
 
 Session SessionOf(const ModelDescription& description, uint64_t seed,
-                  absl::optional<Isa> isa = absl::nullopt) {
+                  absl::optional<Isa> isa = absl::nullopt, int threads = 1) {
   const FilledTensors filled(description, seed);
   absl::StatusOr<std::string> bytes =
       SerializeModelFile(description, filled.tensors());
   EXPECT_THAT(bytes, IsOk());
   SessionOptions options;
   options.isa = isa;
+  options.threads = threads;
   absl::StatusOr<Session> session =
       Session::LoadBytes(*std::move(bytes), "filled", options);
   EXPECT_THAT(session, IsOk());
@@ -184,6 +185,24 @@ TEST(SessionTest, ABatchIsItsImagesAndARunLeavesNothingBehind) {
   }
 }
 
+TEST(SessionTest, ThreadsChangeNoBit) {
+  for (const int image_size : {7, 16, 28}) {
+    ModelDescription description = SmallDescription();
+    description.network.init_channels = 14;  // gemm blocks of 5, 5 and 4
+    description.network.image_size = image_size;
+    Session one = SessionOf(description, 3);
+    const std::vector<float> expected = Logits(one, 7, 4);
+    for (const int threads : {2, 3, 8}) {
+      Session session = SessionOf(description, 3, absl::nullopt, threads);
+      // By images, by steps, and both.
+      EXPECT_EQ(Logits(session, 7, 4), expected) << threads;
+      std::vector<float> first = expected;
+      first.resize(session.classes());
+      EXPECT_EQ(Logits(session, 1, 4), first) << threads;
+    }
+  }
+}
+
 TEST(SessionTest, SessionsAreMovedAndSurviveTheirFile) {
   Session first = SessionOf(SmallDescription(), 3);
   const std::vector<float> logits = Logits(first, 1, 4);
@@ -227,6 +246,11 @@ TEST(SessionTest, RefusesWhatTheMachineOrTheNumbersDoNotGive) {
   EXPECT_THAT(Session::LoadBytes(*bytes, "net.st", options),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        "isa: this machine does not have"));
+  options.isa.reset();
+  options.threads = 0;
+  EXPECT_THAT(Session::LoadBytes(*bytes, "net.st", options),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "threads: is 0; it has to be 1 to 1024"));
   EXPECT_THAT(Session::Load("/nowhere/net.st"),
               StatusIs(absl::StatusCode::kDataLoss, "/nowhere/net.st"));
 
