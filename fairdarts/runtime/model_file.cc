@@ -116,35 +116,80 @@ absl::StatusOr<int> IntegerField(const Metadata& metadata, const char* key) {
   return value;
 }
 
-absl::StatusOr<nlohmann::json> ListField(const Metadata& metadata,
-                                         const char* key) {
+// Takes a JSON list of numbers or of strings apart, without a tree of values:
+// that of nlohmann allocates while it is destroyed.
+class ListHandler : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  std::vector<double> numbers;
+  std::vector<std::string> strings;
+  bool is_list = false;  // so far, and at the end
+  bool other = false;    // holds something else
+
+  bool null() override { return Other(); }
+  bool boolean(bool) override { return Other(); }
+  bool number_integer(int64_t value) override { return Number(value); }
+  bool number_unsigned(uint64_t value) override { return Number(value); }
+  bool number_float(double value, const std::string&) override {
+    return Number(value);
+  }
+  bool binary(binary_t&) override { return Other(); }
+  bool start_object(size_t) override { return Other(); }
+  bool key(std::string&) override { return Other(); }
+  bool end_object() override { return Other(); }
+  bool end_array() override { return true; }
+
+  bool string(std::string& value) override {
+    strings.push_back(value);
+    return is_list;
+  }
+  bool start_array(size_t) override {
+    if (is_list) return Other();
+    is_list = true;
+    return true;
+  }
+  bool parse_error(size_t, const std::string&,
+                   const nlohmann::json::exception&) override {
+    is_list = false;
+    return false;
+  }
+
+ private:
+  bool Number(double value) {
+    numbers.push_back(value);
+    return is_list;
+  }
+  bool Other() {
+    other = is_list;
+    return false;
+  }
+};
+
+absl::StatusOr<ListHandler> ListField(const Metadata& metadata, const char* key,
+                                      const char* elements) {
   FD_ASSIGN_OR_RETURN(const std::string text, Field(metadata, key));
-  nlohmann::json json = nlohmann::json::parse(text, nullptr,
-                                              /*allow_exceptions=*/false);
-  if (!json.is_array()) {
+  ListHandler list;
+  nlohmann::json::sax_parse(text, &list);
+  if (!list.is_list) {
     return ModelFileError(
         absl::StrCat(key, ": is ", Shown(text), " instead of a JSON list"));
   }
-  return json;
+  const bool numbers = absl::string_view(elements) == "numbers";
+  if (list.other || !(numbers ? list.strings.empty() : list.numbers.empty())) {
+    return ModelFileError(
+        absl::StrCat(key, ": holds something other than ", elements));
+  }
+  return list;
 }
 
 absl::StatusOr<std::vector<double>> NumbersField(const Metadata& metadata,
                                                  const char* key,
                                                  size_t count) {
-  FD_ASSIGN_OR_RETURN(const nlohmann::json list, ListField(metadata, key));
-  if (list.size() != count) {
-    return ModelFileError(absl::StrCat(key, ": has ", list.size(),
+  FD_ASSIGN_OR_RETURN(ListHandler list, ListField(metadata, key, "numbers"));
+  if (list.numbers.size() != count) {
+    return ModelFileError(absl::StrCat(key, ": has ", list.numbers.size(),
                                        " numbers instead of ", count));
   }
-  std::vector<double> numbers;
-  for (const nlohmann::json& element : list) {
-    if (!element.is_number()) {
-      return ModelFileError(
-          absl::StrCat(key, ": holds something other than numbers"));
-    }
-    numbers.push_back(element.get<double>());
-  }
-  return numbers;
+  return std::move(list.numbers);
 }
 
 absl::Status CheckVersion(const Metadata& metadata) {
@@ -261,15 +306,9 @@ absl::StatusOr<ModelDescription> ReadDescription(const Metadata& metadata) {
                       NumbersField(metadata, kMeanKey, network.image_channels));
   FD_ASSIGN_OR_RETURN(description.normalization.std,
                       NumbersField(metadata, kStdKey, network.image_channels));
-  FD_ASSIGN_OR_RETURN(const nlohmann::json names,
-                      ListField(metadata, kClassNamesKey));
-  for (const nlohmann::json& name : names) {
-    if (!name.is_string()) {
-      return ModelFileError(
-          absl::StrCat(kClassNamesKey, ": holds something other than strings"));
-    }
-    description.class_names.push_back(name.get<std::string>());
-  }
+  FD_ASSIGN_OR_RETURN(ListHandler names,
+                      ListField(metadata, kClassNamesKey, "strings"));
+  description.class_names = std::move(names.strings);
   FD_RETURN_IF_ERROR(CheckDescription(description));
   return description;
 }

@@ -1,6 +1,7 @@
 #include "fairdarts/runtime/session.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -13,20 +14,34 @@ namespace {
 
 constexpr int kMaxThreads = 1024;
 
+// Want of memory as a status: no exception leaves the library.
+template <typename Function>
+absl::StatusOr<Session> WithoutBadAlloc(Function&& function) {
+  try {
+    return function();
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("no memory to load the model");
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<Session> Session::Load(const std::string& path,
                                       const SessionOptions& options) {
-  FD_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::Load(path));
-  return FromFile(file, path, options);
+  return WithoutBadAlloc([&]() -> absl::StatusOr<Session> {
+    FD_ASSIGN_OR_RETURN(const ModelFile file, ModelFile::Load(path));
+    return FromFile(file, path, options);
+  });
 }
 
 absl::StatusOr<Session> Session::LoadBytes(std::string bytes,
                                            absl::string_view name,
                                            const SessionOptions& options) {
-  FD_ASSIGN_OR_RETURN(const ModelFile file,
-                      ModelFile::Parse(std::move(bytes), name));
-  return FromFile(file, name, options);
+  return WithoutBadAlloc([&]() -> absl::StatusOr<Session> {
+    FD_ASSIGN_OR_RETURN(const ModelFile file,
+                        ModelFile::Parse(std::move(bytes), name));
+    return FromFile(file, name, options);
+  });
 }
 
 absl::StatusOr<Session> Session::FromFile(const ModelFile& file,
