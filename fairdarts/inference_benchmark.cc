@@ -1,11 +1,11 @@
-// Times inference of published networks on one thread and says which share of
-// the machine's fused multiply-adds it reaches.
+// Times inference of published networks and says which share of the fused
+// multiply-adds of as many threads it reaches.
 //
-// usage: inference_benchmark [BATCH [SECONDS [GENOTYPE...]]]
+// usage: inference_benchmark [BATCH [SECONDS [THREADS [GENOTYPE...]]]]
 //
 // CIFAR networks at full size with random weights. Genotypes are interleaved
 // over rounds, so that all see the same machine; images are timed one batch at
-// a time. Default: batch 1, 10 seconds, FairDARTS_a to FairDARTS_g.
+// a time. Default: batch 1, 10 seconds, 1 thread, FairDARTS_a to FairDARTS_g.
 
 #include <algorithm>
 #include <chrono>
@@ -35,18 +35,20 @@ struct Subject {
   std::vector<double> seconds;
 };
 
-Session SessionOf(const ModelDescription& description) {
+Session SessionOf(const ModelDescription& description, int threads) {
   const FilledTensors filled(description, 1);
   absl::StatusOr<std::string> bytes =
       SerializeModelFile(description, filled.tensors());
   FD_CHECK(bytes.ok()) << bytes.status();
+  SessionOptions options;
+  options.threads = threads;
   absl::StatusOr<Session> session =
-      Session::LoadBytes(*std::move(bytes), "filled");
+      Session::LoadBytes(*std::move(bytes), "filled", options);
   FD_CHECK(session.ok()) << session.status();
   return *std::move(session);
 }
 
-Subject SubjectOf(const std::string& name) {
+Subject SubjectOf(const std::string& name, int threads) {
   const absl::StatusOr<CatalogMatch> match = FindInCatalog(name);
   FD_CHECK(match.ok()) << match.status();
   ModelDescription description;
@@ -56,16 +58,18 @@ Subject SubjectOf(const std::string& name) {
   const absl::StatusOr<NetworkCost> cost =
       ComputeNetworkCost(description.genotype, description.network);
   FD_CHECK(cost.ok()) << cost.status();
-  return {name, 2.0 * cost->total.macs, SessionOf(description), {}};
+  return {name, 2.0 * cost->total.macs, SessionOf(description, threads), {}};
 }
 
-int Main(int batch, double limit, const std::vector<std::string>& genotypes) {
-  const double peak = MeasureFmaPeak(BestIsa());
-  std::printf("%s, one thread, batch %d: peak %.1f GFLOP/s\n",
-              std::string(IsaName(BestIsa())).c_str(), batch, peak * 1e-9);
+int Main(int batch, double limit, int threads,
+         const std::vector<std::string>& genotypes) {
+  const double peak = MeasureFmaPeak(BestIsa()) * threads;
+  std::printf("%s, %d thread(s), batch %d: peak %.1f GFLOP/s\n",
+              std::string(IsaName(BestIsa())).c_str(), threads, batch,
+              peak * 1e-9);
   std::vector<Subject> subjects;
   for (const std::string& name : genotypes) {
-    subjects.push_back(SubjectOf(name));
+    subjects.push_back(SubjectOf(name, threads));
   }
   const Session& any = subjects.front().session;
   std::vector<float> images(batch * any.image_floats());
@@ -113,11 +117,12 @@ int Main(int batch, double limit, const std::vector<std::string>& genotypes) {
 int main(int argc, char** argv) {
   const int batch = argc > 1 ? std::max(1, std::atoi(argv[1])) : 1;
   const double seconds = argc > 2 ? std::atof(argv[2]) : 10;
-  std::vector<std::string> genotypes(argv + std::min(argc, 3), argv + argc);
+  const int threads = argc > 3 ? std::max(1, std::atoi(argv[3])) : 1;
+  std::vector<std::string> genotypes(argv + std::min(argc, 4), argv + argc);
   if (genotypes.empty()) {
     for (const char letter : {'a', 'b', 'c', 'd', 'e', 'f', 'g'}) {
       genotypes.push_back(std::string("FairDARTS_") + letter);
     }
   }
-  return fairdarts::Main(batch, seconds, genotypes);
+  return fairdarts::Main(batch, seconds, threads, genotypes);
 }

@@ -61,10 +61,9 @@ class ExportCommandTest : public testing::Test {
 };
 
 TEST_F(ExportCommandTest, CheckpointToModelToOnnx) {
-  ASSERT_EQ(
-      Export({Checkpoint("FairDARTS_b.dataparallel_thop.tar"),
-              "--genotype=FairDARTS_b", "--init_channels=4", "--layers=3"}),
-      0)
+  ASSERT_EQ(Export({Checkpoint("FairDARTS_b.dataparallel_thop.tar"),
+                    "--genotype=FairDARTS_b"}),
+            0)
       << err_;
   EXPECT_THAT(out_, HasSubstr("module."));
   const absl::StatusOr<ModelFile> file =
@@ -116,7 +115,8 @@ TEST_F(ExportCommandTest, SaysWhatIsWrong) {
   EXPECT_EQ(Export({"--model_path=nowhere.tar"}), 3);
   EXPECT_THAT(err_, HasSubstr("nowhere.tar"));
   EXPECT_EQ(Export({Checkpoint("DARTS_V2.zip.tar")}), 2);
-  EXPECT_THAT(err_, HasSubstr("name it with --genotype"));
+  EXPECT_THAT(err_, HasSubstr("name it with --genotype; its tensors are those "
+                              "of fairdarts/DARTS_V2"));
   const std::vector<std::string> right = {Checkpoint("DARTS_V2.zip.tar"),
                                           "--genotype=DARTS_V2",
                                           "--init_channels=4", "--layers=3"};
@@ -131,10 +131,14 @@ TEST_F(ExportCommandTest, SaysWhatIsWrong) {
   EXPECT_THAT(err_, HasSubstr("--mean: \"1,b,3\" is no list of numbers"));
   EXPECT_EQ(also({"--mean=1,2", "--std=1,1"}), 4);
   EXPECT_THAT(err_, HasSubstr("mean: has 2 numbers; an image has 3 channels"));
-  EXPECT_EQ(also({"--layers=4"}), 4);
-  EXPECT_THAT(err_, HasSubstr("DARTS_V2.zip.tar: "));
-  EXPECT_EQ(also({"--network=imagenet"}), 4);
-  EXPECT_THAT(err_, HasSubstr("stem0.0.weight"));
+  EXPECT_EQ(also({"--layers=4"}), 2);
+  EXPECT_THAT(err_, HasSubstr("DARTS_V2.zip.tar: layers 4: the tensors are "
+                              "those of a network with 3"));
+  EXPECT_EQ(also({"--init_channels=36"}), 2);
+  EXPECT_THAT(err_, HasSubstr("init_channels 36"));
+  EXPECT_EQ(also({"--genotype=FairDARTS_b"}), 4);
+  EXPECT_THAT(err_, HasSubstr("not the weights of fairdarts/FairDARTS_b: "));
+  EXPECT_THAT(err_, HasSubstr("its tensors are those of fairdarts/DARTS_V2"));
   EXPECT_FALSE(std::filesystem::exists(Path("model.safetensors")));
 
   ASSERT_EQ(also({}), 0) << err_;

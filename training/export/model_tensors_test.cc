@@ -6,20 +6,30 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "fairdarts/base/safetensors.h"
 #include "fairdarts/base/status.h"
 #include "fairdarts/runtime/network_graph.h"
+#include "fairdarts/runtime/session.h"
 #include "fairdarts/runtime/testing.h"
 #include "genotypes/catalog.h"
+#include "tests/golden/filler.h"
 #include "tests/golden/golden_data.h"
 #include "tests/status_matchers.h"
 
 namespace fairdarts {
 namespace {
 
+using ::testing::FloatNear;
+using ::testing::Pointwise;
+
 constexpr uint64_t kSeed = 3;
+constexpr uint64_t kImageSeed = 47;
+constexpr float kTolerance = 1e-5f;  // of the largest logit, as inference has
 
 ModelDescription CheckpointDescription(const std::string& name) {
   ModelDescription description;
@@ -86,6 +96,28 @@ TEST_P(ModelTensorsTest, ModelOfACheckpoint) {
     }
   }
   EXPECT_EQ(compared, ExpectedTensors(file->graph()).size());
+
+  // And inference gives the reference's logits of the checkpoint.
+  absl::StatusOr<Session> session = Session::Load(path);
+  ASSERT_THAT(session, IsOk());
+  const std::vector<float> x =
+      GoldenImages("x", 2 * session->image_floats(), kImageSeed);
+  std::vector<float> logits(2 * session->classes());
+  ASSERT_THAT(session->Run(x, absl::MakeSpan(logits)), IsOk());
+  const absl::StatusOr<SafetensorsFile> golden = SafetensorsFile::Load(
+      GoldenPath("checkpoints/expected_logits.safetensors"));
+  ASSERT_THAT(golden, IsOk());
+  const absl::StatusOr<TensorView> row = golden->Find(
+      absl::StrCat(GetParam().genotype, GetParam().half ? ".fp16" : ""));
+  ASSERT_THAT(row, IsOk());
+  std::vector<float> expected(logits.size());
+  ASSERT_EQ(row->data.size(), expected.size() * sizeof(float));
+  std::memcpy(expected.data(), row->data.data(), row->data.size());
+  float largest = 0;
+  for (const float logit : expected) {
+    largest = std::max(largest, std::abs(logit));
+  }
+  EXPECT_THAT(logits, Pointwise(FloatNear(kTolerance * largest), expected));
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -132,6 +164,36 @@ TEST(ModelTensorsErrorTest, NumbersThatAreNotFinite) {
   EXPECT_THAT(ModelTensors(description, &state_dict, &report),
               StatusIs(absl::StatusCode::kDataLoss,
                        "tensor stem.1.bias holds inf at 2"));
+}
+
+// Node 3 is fed by nothing: upstream makes the operation that reads it and
+// never runs it, so its checkpoints hold tensors that no network here has.
+TEST(ModelTensorsOfUnusedEdgesTest, AreIgnoredAndCounted) {
+  ModelDescription description = CheckpointDescription("FairDARTS_a");
+  std::vector<GenotypeEdge>& edges = description.genotype.normal.edges;
+  ASSERT_TRUE(
+      std::none_of(edges.begin(), edges.end(),
+                   [](const GenotypeEdge& edge) { return edge.to == 3; }));
+  const auto state_dict = [] {
+    absl::StatusOr<TorchCheckpoint> checkpoint =
+        ReadTorchCheckpoint(GoldenPath("checkpoints/FairDARTS_a.legacy.tar"));
+    EXPECT_THAT(checkpoint, IsOk());
+    // As if the edge below had been there.
+    NamedTensor surplus = checkpoint->state_dict.front();
+    surplus.name = "cells.0._ops.5.3.0.op.1.weight";
+    checkpoint->state_dict.push_back(std::move(surplus));
+    return checkpoint->state_dict;
+  };
+  std::vector<NamedTensor> without = state_dict();
+  ImportReport report;
+  EXPECT_THAT(ModelTensors(description, &without, &report),
+              ExitCodeIs(ExitCode::kModelFile));
+
+  edges.push_back({Primitive::kSepConv3x3, 5, 3, 1});
+  std::vector<NamedTensor> with = state_dict();
+  report = ImportReport();
+  EXPECT_THAT(ModelTensors(description, &with, &report), IsOk());
+  EXPECT_EQ(report.unused_ignored, 1);
 }
 
 }  // namespace
