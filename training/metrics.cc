@@ -3,8 +3,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
-#include "fairdarts/base/file.h"
-#include "fairdarts/base/status.h"
 
 namespace fairdarts {
 namespace {
@@ -29,8 +27,6 @@ void ForEachColumn(const EpochMetrics& m, const Visit& visit) {
   visit("past_threshold", m.past_threshold);
   visit("decided", m.decided);
   visit("undecided", m.undecided);
-  visit("images_per_second", m.images_per_second);
-  visit("seconds", m.seconds);
 }
 
 std::string CsvText(int value) { return absl::StrCat(value); }
@@ -41,23 +37,20 @@ std::string CsvText(absl::optional<double> value) {
 
 }  // namespace
 
-absl::StatusOr<MetricsFile> MetricsFile::Create(std::string path) {
+std::string MetricsHeader() {
   std::string header;
   ForEachColumn(EpochMetrics(), [&](absl::string_view name, const auto&) {
     absl::StrAppend(&header, header.empty() ? "" : ",", name);
   });
-  header += "\n";
-  FD_RETURN_IF_ERROR(WriteFileAtomic(path, header));
-  return MetricsFile(std::move(path), std::move(header));
+  return header + "\n";
 }
 
-absl::Status MetricsFile::Append(const EpochMetrics& metrics) {
+std::string MetricsRow(const EpochMetrics& metrics) {
   std::string row;
   ForEachColumn(metrics, [&](absl::string_view, const auto& value) {
     absl::StrAppend(&row, row.empty() ? "" : ",", CsvText(value));
   });
-  absl::StrAppend(&text_, row, "\n");
-  return WriteFileAtomic(path_, text_);
+  return row + "\n";
 }
 
 }  // namespace fairdarts

@@ -1,14 +1,10 @@
 #ifndef TRAINING_METRICS_H_
 #define TRAINING_METRICS_H_
 
-// metrics.csv: one row an epoch.
+// The rows of a search's metrics.csv, one an epoch.
 
-#include <cstdint>
 #include <string>
-#include <utility>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/types/optional.h"
 
 namespace fairdarts {
@@ -33,31 +29,16 @@ struct EpochMetrics {
   // At the end of the epoch.
   int normal_skips = 0;  // skip connections among the chosen edges
   int reduce_skips = 0;
-  int past_threshold = 0;        // of all candidates of both cells
-  int decided = 0;               // of the best candidates of the two best
-                                 // edges a node, those past the threshold
-  int undecided = 0;             // candidates in (0.15, 0.85)
-  double images_per_second = 0;  // of both halves
-  double seconds = 0;
+  int past_threshold = 0;  // of all candidates of both cells
+  int decided = 0;         // of the best candidates of the two best edges a
+                           // node, those past the threshold
+  int undecided = 0;       // candidates in (0.15, 0.85)
 };
 
-// Not thread-safe.
-class MetricsFile {
- public:
-  // Writes the header row.
-  static absl::StatusOr<MetricsFile> Create(std::string path);
-
-  // Adds a row; whatever happens, the file holds whole rows only. A number
-  // that is not finite is written as it is ("nan").
-  absl::Status Append(const EpochMetrics& metrics);
-
- private:
-  MetricsFile(std::string path, std::string text)
-      : path_(std::move(path)), text_(std::move(text)) {}
-
-  std::string path_;
-  std::string text_;
-};
+// The same run gives the same bytes: what the clock says stands in timing.csv
+// (timing.h). A number that is not finite is written as it is ("nan").
+std::string MetricsHeader();
+std::string MetricsRow(const EpochMetrics& metrics);
 
 }  // namespace fairdarts
 

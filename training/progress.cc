@@ -58,15 +58,20 @@ void Progress::Step(const StepReport& report) {
 std::string Progress::Line(const StepReport& report, absl::Time now) const {
   const int64_t steps =
       int64_t{options_.epochs} * int64_t{options_.steps_per_epoch};
-  const int64_t steps_left = std::max<int64_t>(0, steps - steps_done_);
+  const int64_t steps_left =
+      std::max<int64_t>(0, steps - options_.steps_before - steps_done_);
   const absl::Duration left = (now - start_) / steps_done_ * steps_left;
   const double seconds = absl::ToDoubleSeconds(now - epoch_start_);
+  const std::string alpha =
+      report.alpha_loss.has_value()
+          ? absl::StrFormat(" alpha %.3f", *report.alpha_loss)
+          : "";
   // Fits 80 columns, and the order is by what a watcher looks for first.
   return absl::StrFormat(
-      "epoch %d/%d step %d/%d  loss %.3f alpha %.3f  top-1 %.1f%%  "
-      "%.0f images/s  %s left",
+      "epoch %d/%d step %d/%d  loss %.3f%s  top-1 %.1f%%  %.0f images/s  "
+      "%s left",
       report.epoch + 1, options_.epochs, report.step + 1,
-      options_.steps_per_epoch, report.train_loss, report.alpha_loss,
+      options_.steps_per_epoch, report.train_loss, alpha,
       100 * report.train_top1, seconds > 0 ? epoch_images_ / seconds : 0,
       ClockText(left));
 }

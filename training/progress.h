@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "absl/types/optional.h"
 #include "training/run_log.h"
 
 namespace fairdarts {
@@ -17,21 +18,22 @@ struct StepReport {
   int epoch = 0;          // from 0
   int step = 0;           // from 0, within the epoch
   double train_loss = 0;  // of this step, or a mean: as the caller likes
-  double alpha_loss = 0;
-  double train_top1 = 0;  // a fraction in [0, 1]
-  int64_t images = 0;     // that this step saw, of both halves
+  absl::optional<double> alpha_loss;  // none where there are no alpha steps
+  double train_top1 = 0;              // a fraction in [0, 1]
+  int64_t images = 0;                 // that this step saw, of both halves
 };
 
 // On a terminal a line that writes over itself, at most four times a second;
 // elsewhere, and in the log file, a plain line every `report_freq` steps.
 // Images/s are of the epoch so far; time left is what a step has taken on
-// average since the start, whatever lay between, times the steps that remain.
+// average in this sitting, whatever lay between, times the steps that remain.
 // Not thread-safe.
 class Progress {
  public:
   struct Options {
     int epochs = 0;
     int steps_per_epoch = 0;
+    int64_t steps_before = 0;  // done in earlier sittings of the run
     int report_freq = 50;
     std::function<absl::Time()> now = absl::Now;
   };

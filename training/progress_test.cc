@@ -79,5 +79,24 @@ TEST_F(ProgressTest, NoTimeHasPassed) {
   EXPECT_THAT(out_.str(), HasSubstr("0 images/s  0:00 left"));
 }
 
+TEST_F(ProgressTest, AResumedRunCountsWhatWasDoneBefore) {
+  RunLog log(out_, err_, /*terminal=*/false, 80);
+  Progress::Options options = Options(1);
+  options.steps_before = 9;  // of 3 epochs of 4 steps
+  Progress progress(log, options);
+  Step(progress, 2, 1, absl::Seconds(2));
+  EXPECT_THAT(out_.str(), HasSubstr("0:04 left"));
+}
+
+TEST_F(ProgressTest, WithoutAlphaStepsNoneAreShown) {
+  RunLog log(out_, err_, /*terminal=*/false, 80);
+  Progress progress(log, Options(1));
+  StepReport report;
+  report.train_loss = 1.25;
+  now_ += absl::Seconds(1);
+  progress.Step(report);
+  EXPECT_THAT(out_.str(), HasSubstr("loss 1.250  top-1"));
+}
+
 }  // namespace
 }  // namespace fairdarts

@@ -76,6 +76,14 @@ absl::StatusOr<RunFolder> RunFolder::Create(const std::string& parent,
                                        " runs have this name; give another"));
 }
 
+absl::StatusOr<RunFolder> RunFolder::Open(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(path, error)) {
+    return UsageError(absl::StrCat(path, ": is no folder of a run"));
+  }
+  return RunFolder(path);
+}
+
 std::string RunFolder::File(absl::string_view name) const {
   return absl::StrCat(path_, "/", name);
 }

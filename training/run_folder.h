@@ -28,6 +28,9 @@ class RunFolder {
                                           absl::string_view name,
                                           absl::Time now);
 
+  // An earlier run's folder, to go on in; a usage error where none is.
+  static absl::StatusOr<RunFolder> Open(const std::string& path);
+
   const std::string& path() const { return path_; }
 
   // The path of a file of the run: File("normal/history_weight.json").

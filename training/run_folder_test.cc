@@ -88,5 +88,14 @@ TEST_F(RunFolderTest, RefusesNamesThatAreNone) {
   EXPECT_TRUE(CheckRunName(std::string(100, 'a')).ok());
 }
 
+TEST_F(RunFolderTest, OpensWhatIsThereOnly) {
+  const std::string path = Created("open");
+  const absl::StatusOr<RunFolder> opened = RunFolder::Open(path);
+  ASSERT_TRUE(opened.ok()) << opened.status().ToString();
+  EXPECT_EQ(opened->path(), path);
+  EXPECT_EQ(ExitCodeOf(RunFolder::Open(path + "/missing").status()),
+            ExitCode::kUsage);
+}
+
 }  // namespace
 }  // namespace fairdarts

@@ -4,19 +4,26 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "absl/types/optional.h"
 #include "fairdarts/base/status.h"
 #include "fairdarts/decision.h"
 #include "genotypes/python_literal.h"
+#include "training/checkpoint/run_lock.h"
+#include "training/checkpoint/stop_signals.h"
 #include "training/command.h"
 #include "training/compute_setup.h"
 #include "training/config.h"
 #include "training/data/dataset.h"
 #include "training/flags.h"
+#include "training/program_config.h"
+#include "training/resume.h"
 #include "training/run_folder.h"
 #include "training/search_loop.h"
 #include "training/shuffle_labels.h"
@@ -82,24 +89,63 @@ void LogResult(const SearchResult& result, const SearchConfig& config,
       folder.path(), "' --parse_method=darts"));
 }
 
+// What a search works on, new or taken up again.
+struct Assignment {
+  SearchConfig config;
+  absl::optional<ResumedRun> resumed;
+};
+
+absl::StatusOr<Assignment> FindAssignment(int argc, const char* const* argv,
+                                          RunLog& log) {
+  FD_ASSIGN_OR_RETURN(const std::string resume,
+                      ResumeFlag<SearchConfig>(argc, argv));
+  FindRunOptions options;
+  options.kind = RunKind::kSearch;
+  options.runs_folder = RunsFolder();
+  options.finished_file = kSearchWeights;
+  FD_ASSIGN_OR_RETURN(absl::optional<ResumedRun> run,
+                      FindResumedRun(resume, options, log));
+  if (!run.has_value()) {
+    FD_ASSIGN_OR_RETURN(ResolvedSearch resolved,
+                        SearchFromCommandLine(argc, argv));
+    if (!resolved.note.empty()) log.Info(resolved.note);
+    return Assignment{std::move(resolved.config), absl::nullopt};
+  }
+  FD_ASSIGN_OR_RETURN(const std::string record, run->snapshot.Text("config"));
+  FD_ASSIGN_OR_RETURN(
+      SearchConfig config,
+      SearchFromRecord(record, run->folder.File("config.textproto"), argc,
+                       argv));
+  return Assignment{std::move(config), std::move(run)};
+}
+
 absl::Status Search(int argc, const char* const* argv, RunLog& log) {
-  FD_ASSIGN_OR_RETURN(const ResolvedSearch resolved,
-                      SearchFromCommandLine(argc, argv));
-  const SearchConfig& config = resolved.config;
-  if (!resolved.note.empty()) log.Info(resolved.note);
+  StopSignals signals;
+  FD_ASSIGN_OR_RETURN(const Assignment assignment,
+                      FindAssignment(argc, argv, log));
+  const SearchConfig& config = assignment.config;
   SetUpCompute(config.threads());
   FD_ASSIGN_OR_RETURN(const Dataset dataset, LoadTrainingSplit(config));
   FD_ASSIGN_OR_RETURN(const std::unique_ptr<SearchLoop> loop,
                       SearchLoop::Create(config, &dataset));
-  FD_ASSIGN_OR_RETURN(
-      const RunFolder folder,
-      RunFolder::Create(RunsFolder(), config.save(), absl::Now()));
-  FD_RETURN_IF_ERROR(log.OpenFile(folder.File("log.txt")));
-  FD_RETURN_IF_ERROR(
-      folder.Write("config.textproto", SearchConfigText(config)));
+  absl::optional<RunFolder> folder;
+  absl::optional<RunLock> lock;
+  if (assignment.resumed.has_value()) {
+    folder = assignment.resumed->folder;
+    FD_RETURN_IF_ERROR(loop->Resume(assignment.resumed->snapshot));
+    FD_RETURN_IF_ERROR(ResumeLog(*assignment.resumed, log));
+  } else {
+    FD_ASSIGN_OR_RETURN(
+        folder, RunFolder::Create(RunsFolder(), config.save(), absl::Now()));
+    FD_ASSIGN_OR_RETURN(lock, RunLock::Acquire(folder->path()));
+    FD_RETURN_IF_ERROR(log.OpenFile(folder->File("log.txt")));
+    FD_RETURN_IF_ERROR(
+        folder->Write("config.textproto", SearchConfigText(config)));
+  }
   LogStart(config, dataset, *loop, log);
-  FD_ASSIGN_OR_RETURN(const SearchResult result, loop->Run(folder, log));
-  LogResult(result, config, folder, log);
+  FD_ASSIGN_OR_RETURN(const SearchResult result,
+                      loop->Run(*folder, signals, log));
+  LogResult(result, config, *folder, log);
   return absl::OkStatus();
 }
 

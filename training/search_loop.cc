@@ -1,27 +1,37 @@
 #include "training/search_loop.h"
 
 #include <cmath>
-#include <string>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
-#include <vector>
 
+#include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "fairdarts/base/random.h"
 #include "fairdarts/base/status.h"
 #include "fairdarts/discretization.h"
 #include "fairdarts/relaxation.h"
+#include "genotypes/edge_layout.h"
+#include "genotypes/primitive.h"
 #include "search_space/initialization.h"
 #include "search_space/s1_supernet.h"
 #include "training/cell_files.h"
-#include "training/history.h"
+#include "training/checkpoint/checkpointer.h"
+#include "training/checkpoint/optimizer_state.h"
+#include "training/config.h"
 #include "training/memory_format.h"
 #include "training/metrics.h"
 #include "training/parse_method.h"
+#include "training/progress.h"
 #include "training/search_options.h"
 #include "training/supernet_evaluation.h"
+#include "training/timing.h"
 #include "training/weights_file.h"
 
 namespace fairdarts {
@@ -43,6 +53,28 @@ absl::StatusOr<BatchMaker> Batches(const SearchConfig& config,
   return BatchMaker::Create(dataset, options);
 }
 
+// Batch norm takes its statistics from the images and pixels of a batch and
+// cannot from a single value. Two reductions halve a map twice, rounding up, so
+// up to 4x4 pixels come down to one; a batch of one image, which the last one
+// of an epoch may be, is then refused from the start. On larger maps its own
+// pixels give its statistics.
+absl::Status CheckBatchNorm(const SearchSampler& sampler,
+                            const Dataset& dataset) {
+  constexpr int kOnePixel = 4;
+  if (dataset.height > kOnePixel || dataset.width > kOnePixel) {
+    return absl::OkStatus();
+  }
+  const std::vector<int64_t> order = sampler.EpochOrder(0);
+  const size_t last =
+      sampler.WeightBatch(order, sampler.steps_per_epoch() - 1).size();
+  if (last > 1) return absl::OkStatus();
+  return UsageError(absl::StrCat(
+      "batch_size: the last batch of an epoch is a single image, which batch "
+      "norm cannot normalise on images of ",
+      dataset.height, "x", dataset.width,
+      "; use a batch size that leaves none, or steps_per_epoch"));
+}
+
 void Add(LossValues& sum, const LossValues& loss) {
   sum.total += loss.total;
   sum.cross_entropy += loss.cross_entropy;
@@ -57,7 +89,7 @@ std::string Numbers(const std::vector<double>& values) {
 }
 
 std::string EpochLine(const EpochMetrics& metrics, int epochs,
-                      const Decision& decision) {
+                      const Decision& decision, double images_per_second) {
   const std::string alpha =
       metrics.alpha_loss.has_value()
           ? absl::StrFormat("  alpha loss %.4f", *metrics.alpha_loss)
@@ -70,31 +102,89 @@ std::string EpochLine(const EpochMetrics& metrics, int epochs,
       metrics.train_cross_entropy, metrics.train_zero_one, alpha,
       100 * metrics.train_top1, metrics.normal_skips, metrics.reduce_skips,
       metrics.past_threshold, decision.weights, metrics.undecided,
-      metrics.images_per_second);
+      images_per_second);
+}
+
+// Where the parts of the state stand in a checkpoint.
+constexpr char kNetwork[] = "network";
+constexpr char kWeightOptimizer[] = "weight_optimizer";
+constexpr char kAlphaOptimizer[] = "alpha_optimizer";
+constexpr char kNormalAlphas[] = "alphas/normal";
+constexpr char kReduceAlphas[] = "alphas/reduce";
+constexpr char kNormalHistory[] = "history/normal";
+constexpr char kReduceHistory[] = "history/reduce";
+
+// The names of the alphas for their optimiser.
+std::vector<std::string> AlphaNames() { return {"normal", "reduce"}; }
+
+uint64_t DataPrint(const Dataset& dataset) {
+  const auto print = [](const std::vector<uint8_t>& bytes) {
+    return Fnv1a64({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  };
+  return RandomStream("data", {print(dataset.images), print(dataset.labels)})
+      .At(0);
+}
+
+void PutLosses(absl::string_view name, const LossValues& losses,
+               Snapshot& snapshot) {
+  snapshot.PutReal(absl::StrCat(name, "/total"), losses.total);
+  snapshot.PutReal(absl::StrCat(name, "/cross_entropy"), losses.cross_entropy);
+  snapshot.PutReal(absl::StrCat(name, "/zero_one"), losses.zero_one);
+}
+
+absl::StatusOr<LossValues> TakeLosses(const Snapshot& snapshot,
+                                      absl::string_view name) {
+  LossValues losses;
+  FD_ASSIGN_OR_RETURN(losses.total,
+                      snapshot.Real(absl::StrCat(name, "/total")));
+  FD_ASSIGN_OR_RETURN(losses.cross_entropy,
+                      snapshot.Real(absl::StrCat(name, "/cross_entropy")));
+  FD_ASSIGN_OR_RETURN(losses.zero_one,
+                      snapshot.Real(absl::StrCat(name, "/zero_one")));
+  return losses;
+}
+
+// One cell's relaxed weights over the epochs, [epochs, 14, 7].
+void PutHistory(absl::string_view name, const History& history,
+                std::vector<float> RelaxedWeights::*cell, Snapshot& snapshot) {
+  const int64_t edges = EdgeCount(kS1Nodes);
+  const int64_t candidates = kS1Candidates.size();
+  const torch::Tensor tensor = torch::empty(
+      {static_cast<int64_t>(history.epochs().size()), edges, candidates});
+  float* data = tensor.mutable_data_ptr<float>();
+  for (const RelaxedWeights& weights : history.epochs()) {
+    std::memcpy(data, (weights.*cell).data(),
+                edges * candidates * sizeof(float));
+    data += edges * candidates;
+  }
+  snapshot.PutTensor(name, tensor);
+}
+
+// The rows of the same, one for each of `epochs`.
+absl::StatusOr<std::vector<std::vector<float>>> TakeHistory(
+    const Snapshot& snapshot, absl::string_view name, int64_t epochs) {
+  const int64_t edges = EdgeCount(kS1Nodes);
+  const int64_t candidates = kS1Candidates.size();
+  torch::Tensor tensor = torch::empty({epochs, edges, candidates});
+  FD_RETURN_IF_ERROR(snapshot.CopyTensorTo(name, tensor));
+  std::vector<std::vector<float>> rows;
+  const float* const data = tensor.const_data_ptr<float>();
+  for (int64_t epoch = 0; epoch < epochs; ++epoch) {
+    const float* const row = data + epoch * edges * candidates;
+    rows.emplace_back(row, row + edges * candidates);
+  }
+  return rows;
 }
 
 }  // namespace
 
-struct SearchLoop::EpochSums {
-  LossValues train;
-  LossValues alpha;
-  double gradient_norm = 0;
-  int64_t correct = 0;
-  int64_t train_images = 0;
-  int64_t images = 0;  // of both halves
-  int64_t steps = 0;
-  absl::Duration data_time;  // spent on making batches
-  absl::Duration time;
-};
-
 absl::StatusOr<std::unique_ptr<SearchLoop>> SearchLoop::Create(
     const SearchConfig& config, const Dataset* dataset) {
-  FD_ASSIGN_OR_RETURN(
-      const CosineSchedule schedule,
-      CosineSchedule::Create(config.learning_rate(), config.learning_rate_min(),
-                             config.epochs()));
+  FD_ASSIGN_OR_RETURN(const LrSchedule schedule,
+                      LrSchedule::Create(ScheduleOptions(config)));
   FD_ASSIGN_OR_RETURN(const SearchSampler sampler,
                       SearchSampler::Create(SamplingOptions(config, *dataset)));
+  FD_RETURN_IF_ERROR(CheckBatchNorm(sampler, *dataset));
   FD_ASSIGN_OR_RETURN(const BatchMaker train,
                       Batches(config, dataset, "train"));
   FD_ASSIGN_OR_RETURN(const BatchMaker alpha,
@@ -113,18 +203,22 @@ absl::StatusOr<std::unique_ptr<SearchLoop>> SearchLoop::Create(
 }
 
 SearchLoop::SearchLoop(const SearchConfig& config, const Dataset* dataset,
-                       CosineSchedule schedule, SearchSampler sampler,
+                       LrSchedule schedule, SearchSampler sampler,
                        BatchMaker train, BatchMaker alpha,
                        std::shared_ptr<Supernet> supernet,
                        std::unique_ptr<SearchStep> step)
     : config_(config),
       dataset_(dataset),
+      data_print_(DataPrint(*dataset)),
       schedule_(std::move(schedule)),
       sampler_(std::move(sampler)),
       train_batches_(std::move(train)),
       alpha_batches_(std::move(alpha)),
       supernet_(std::move(supernet)),
-      step_(std::move(step)) {}
+      step_(std::move(step)) {
+  state_.metrics = MetricsHeader();
+  state_.timing = TimingHeader();
+}
 
 EdgeMatrix SearchLoop::NormalWeights() const {
   return ToEdgeMatrix(step_->weights().normal);
@@ -134,126 +228,269 @@ EdgeMatrix SearchLoop::ReduceWeights() const {
   return ToEdgeMatrix(step_->weights().reduce);
 }
 
-absl::StatusOr<SearchLoop::EpochSums> SearchLoop::RunEpoch(int epoch,
-                                                           Progress& progress) {
-  FD_RETURN_IF_ERROR(step_->SetLearningRate(schedule_.LearningRate(epoch)));
-  EpochSums sums;
-  const absl::Time start = absl::Now();
-  const std::vector<int64_t> order = sampler_.EpochOrder(epoch);
-  for (int64_t s = 0; s < sampler_.steps_per_epoch(); ++s) {
-    const absl::Time step_start = absl::Now();
-    const int64_t global_step = epoch * sampler_.steps_per_epoch() + s;
-    const Batch train =
-        train_batches_.Augmented(sampler_.WeightBatch(order, s), epoch);
-    Batch alpha;
-    if (!config_.single_level()) {
-      alpha = alpha_batches_.Augmented(sampler_.AlphaBatch(global_step),
-                                       global_step);
-    }
-    sums.data_time += absl::Now() - step_start;
+int64_t SearchLoop::steps_done() const {
+  return state_.epoch * sampler_.steps_per_epoch() + state_.step;
+}
 
-    const absl::StatusOr<StepResult> result = step_->Run(train, alpha);
-    if (!result.ok()) {
-      return Annotate(result.status(), absl::StrCat("step ", s + 1));
-    }
-    Add(sums.train, result->train);
-    if (result->alpha.has_value()) Add(sums.alpha, *result->alpha);
-    sums.gradient_norm += result->gradient_norm;
-    sums.correct += result->correct;
-    sums.train_images += train.labels.size(0);
-    const int64_t images = train.labels.size(0) +
-                           (alpha.labels.defined() ? alpha.labels.size(0) : 0);
-    sums.images += images;
-    ++sums.steps;
-
-    StepReport report;
-    report.epoch = epoch;
-    report.step = static_cast<int>(s);
-    report.train_loss = sums.train.total / sums.steps;
-    report.alpha_loss = sums.alpha.total / sums.steps;
-    report.train_top1 = static_cast<double>(sums.correct) / sums.train_images;
-    report.images = images;
-    progress.Step(report);
+// Batches, crops and orders of samples are functions of the seed, the epoch and
+// the step, so these say where every random stream and the sampler stand; the
+// learning rate is a function of the epoch.
+Snapshot SearchLoop::TakeSnapshot() const {
+  Snapshot snapshot(RunKind::kSearch);
+  snapshot.PutModule(kNetwork, *supernet_);
+  PutSgd(kWeightOptimizer, step_->weight_optimizer(),
+         ParameterNames(*supernet_), snapshot);
+  snapshot.PutTensor(kNormalAlphas, step_->alphas().normal);
+  snapshot.PutTensor(kReduceAlphas, step_->alphas().reduce);
+  PutAdam(kAlphaOptimizer, step_->alpha_optimizer(), AlphaNames(), snapshot);
+  snapshot.PutText("config", SearchConfigText(config_));
+  snapshot.PutText("data", absl::StrFormat("%016x", data_print_));
+  snapshot.PutInteger("epoch", state_.epoch);
+  snapshot.PutInteger("step", state_.step);
+  PutLosses("epoch_sums/train", state_.train, snapshot);
+  PutLosses("epoch_sums/alpha", state_.alpha, snapshot);
+  snapshot.PutReal("epoch_sums/gradient_norm", state_.gradient_norm);
+  snapshot.PutInteger("epoch_sums/correct", state_.correct);
+  snapshot.PutInteger("epoch_sums/train_images", state_.train_images);
+  snapshot.PutInteger("epoch_sums/images", state_.images);
+  snapshot.PutReal("time/epoch_seconds", state_.seconds);
+  snapshot.PutReal("time/run_seconds", state_.run_seconds);
+  snapshot.PutReal("time/batch_seconds", state_.batch_seconds);
+  snapshot.PutInteger("history/epochs", state_.history.epochs().size());
+  PutHistory(kNormalHistory, state_.history, &RelaxedWeights::normal, snapshot);
+  PutHistory(kReduceHistory, state_.history, &RelaxedWeights::reduce, snapshot);
+  snapshot.PutText(kSearchMetrics, state_.metrics);
+  snapshot.PutText(kTimingFile, state_.timing);
+  if (state_.valid_top1.has_value()) {
+    snapshot.PutReal("valid_top1", *state_.valid_top1);
   }
-  sums.time = absl::Now() - start;
-  return sums;
+  return snapshot;
+}
+
+absl::Status SearchLoop::Resume(const Snapshot& snapshot) {
+  FD_ASSIGN_OR_RETURN(const std::string data, snapshot.Text("data"));
+  if (data != absl::StrFormat("%016x", data_print_)) {
+    return snapshot.Error(
+        absl::StrCat("was made with other images or labels than those of ",
+                     dataset_->name, " now; give the same --data"));
+  }
+  State state;
+  FD_ASSIGN_OR_RETURN(const int64_t epoch, snapshot.Integer("epoch"));
+  FD_ASSIGN_OR_RETURN(state.step, snapshot.Integer("step"));
+  const int64_t last_step =
+      epoch == config_.epochs() ? 0 : sampler_.steps_per_epoch();
+  if (epoch < 0 || epoch > config_.epochs() || state.step < 0 ||
+      state.step > last_step) {
+    return snapshot.Error(absl::StrCat(
+        "epoch ", epoch, ", step ", state.step, ": the run has ",
+        config_.epochs(), " epochs of ", sampler_.steps_per_epoch(), " steps"));
+  }
+  state.epoch = static_cast<int>(epoch);
+  FD_ASSIGN_OR_RETURN(state.train, TakeLosses(snapshot, "epoch_sums/train"));
+  FD_ASSIGN_OR_RETURN(state.alpha, TakeLosses(snapshot, "epoch_sums/alpha"));
+  FD_ASSIGN_OR_RETURN(state.gradient_norm,
+                      snapshot.Real("epoch_sums/gradient_norm"));
+  FD_ASSIGN_OR_RETURN(state.correct, snapshot.Integer("epoch_sums/correct"));
+  FD_ASSIGN_OR_RETURN(state.train_images,
+                      snapshot.Integer("epoch_sums/train_images"));
+  FD_ASSIGN_OR_RETURN(state.images, snapshot.Integer("epoch_sums/images"));
+  FD_ASSIGN_OR_RETURN(state.seconds, snapshot.Real("time/epoch_seconds"));
+  FD_ASSIGN_OR_RETURN(state.run_seconds, snapshot.Real("time/run_seconds"));
+  FD_ASSIGN_OR_RETURN(state.batch_seconds, snapshot.Real("time/batch_seconds"));
+  FD_ASSIGN_OR_RETURN(state.metrics, snapshot.Text(kSearchMetrics));
+  FD_ASSIGN_OR_RETURN(state.timing, snapshot.Text(kTimingFile));
+  if (snapshot.HasText("valid_top1")) {
+    FD_ASSIGN_OR_RETURN(state.valid_top1, snapshot.Real("valid_top1"));
+  }
+  if (state.valid_top1.has_value() != (state.epoch == config_.epochs())) {
+    return snapshot.Error(
+        "valid_top1: must be there after the last epoch, and only then");
+  }
+
+  // The epoch that runs has its row from its first step on.
+  FD_ASSIGN_OR_RETURN(const int64_t rows, snapshot.Integer("history/epochs"));
+  if (rows != epoch && (rows != epoch + 1 || epoch == config_.epochs())) {
+    return snapshot.Error(
+        absl::StrCat("history/epochs ", rows, ": does not fit epoch ", epoch));
+  }
+  FD_ASSIGN_OR_RETURN(const auto normal,
+                      TakeHistory(snapshot, kNormalHistory, rows));
+  FD_ASSIGN_OR_RETURN(const auto reduce,
+                      TakeHistory(snapshot, kReduceHistory, rows));
+  for (int64_t i = 0; i < rows; ++i) {
+    state.history.Append({normal[i], reduce[i]});
+  }
+
+  FD_RETURN_IF_ERROR(snapshot.LoadModule(kNetwork, *supernet_));
+  FD_RETURN_IF_ERROR(LoadSgd(snapshot, kWeightOptimizer,
+                             ParameterNames(*supernet_),
+                             step_->weight_optimizer()));
+  // In place: the optimiser holds these very tensors.
+  torch::Tensor alphas = step_->alphas().normal;
+  FD_RETURN_IF_ERROR(snapshot.CopyTensorTo(kNormalAlphas, alphas));
+  alphas = step_->alphas().reduce;
+  FD_RETURN_IF_ERROR(snapshot.CopyTensorTo(kReduceAlphas, alphas));
+  FD_RETURN_IF_ERROR(LoadAdam(snapshot, kAlphaOptimizer, AlphaNames(),
+                              step_->alpha_optimizer()));
+  state_ = std::move(state);
+  return absl::OkStatus();
+}
+
+absl::Status SearchLoop::RunStep(const std::vector<int64_t>& order) {
+  FD_RETURN_IF_ERROR(
+      step_->SetLearningRate(schedule_.LearningRate(state_.epoch)));
+  const absl::Time start = absl::Now();
+  const Batch train = train_batches_.Augmented(
+      sampler_.WeightBatch(order, state_.step), state_.epoch);
+  Batch alpha;
+  if (!config_.single_level()) {
+    alpha = alpha_batches_.Augmented(sampler_.AlphaBatch(steps_done()),
+                                     steps_done());
+  }
+  const absl::Time batches_made = absl::Now();
+  FD_ASSIGN_OR_RETURN(const StepResult result, step_->Run(train, alpha));
+  Add(state_.train, result.train);
+  if (result.alpha.has_value()) Add(state_.alpha, *result.alpha);
+  state_.gradient_norm += result.gradient_norm;
+  state_.correct += result.correct;
+  state_.train_images += train.labels.size(0);
+  state_.images += train.labels.size(0) +
+                   (alpha.labels.defined() ? alpha.labels.size(0) : 0);
+  state_.batch_seconds += absl::ToDoubleSeconds(batches_made - start);
+  state_.seconds += absl::ToDoubleSeconds(absl::Now() - start);
+  ++state_.step;
+  return absl::OkStatus();
+}
+
+absl::Status SearchLoop::EndEpoch(const RunFolder& folder, RunLog& log) {
+  const float threshold = static_cast<float>(config_.op_threshold());
+  FD_ASSIGN_OR_RETURN(const Decision decision,
+                      Decide(NormalWeights(), ReduceWeights(), threshold));
+  const double steps = static_cast<double>(state_.step);
+  EpochMetrics metrics;
+  metrics.epoch = state_.epoch;
+  metrics.learning_rate = schedule_.LearningRate(state_.epoch);
+  metrics.train_loss = state_.train.total / steps;
+  metrics.train_cross_entropy = state_.train.cross_entropy / steps;
+  metrics.train_zero_one = state_.train.zero_one / steps;
+  metrics.train_top1 =
+      static_cast<double>(state_.correct) / state_.train_images;
+  if (!config_.single_level()) {
+    metrics.alpha_loss = state_.alpha.total / steps;
+    metrics.alpha_cross_entropy = state_.alpha.cross_entropy / steps;
+    metrics.alpha_zero_one = state_.alpha.zero_one / steps;
+  }
+  metrics.grad_norm = state_.gradient_norm / steps;
+  metrics.normal_skips = decision.chosen_skips_normal;
+  metrics.reduce_skips = decision.chosen_skips_reduce;
+  metrics.past_threshold = decision.past_threshold;
+  metrics.decided = decision.chosen_past_threshold;
+  metrics.undecided = decision.undecided;
+  absl::optional<double> valid_top1;
+  if (state_.epoch + 1 == config_.epochs()) {
+    FD_ASSIGN_OR_RETURN(
+        const Evaluation evaluation,
+        EvaluateSupernet(*supernet_, step_->weights(), alpha_batches_,
+                         sampler_.weight_samples(), sampler_.samples(),
+                         kEvaluationBatch));
+    // Every other step is checked by the loss of the next one.
+    if (!std::isfinite(evaluation.loss)) {
+      return NumbersError(
+          absl::StrCat("after its last step the loss on the alpha half is ",
+                       evaluation.loss));
+    }
+    metrics.valid_loss = evaluation.loss;
+    metrics.valid_top1 = evaluation.top1;
+    valid_top1 = evaluation.top1;
+  }
+  const double images_per_second = state_.images / state_.seconds;
+  log.Info(EpochLine(metrics, config_.epochs(), decision, images_per_second));
+
+  State next;
+  next.epoch = state_.epoch + 1;
+  next.run_seconds = state_.run_seconds + state_.seconds;
+  next.batch_seconds = state_.batch_seconds;
+  next.history = state_.history;
+  next.metrics = absl::StrCat(state_.metrics, MetricsRow(metrics));
+  next.timing =
+      absl::StrCat(state_.timing,
+                   TimingRow(state_.epoch, state_.seconds, images_per_second));
+  next.valid_top1 = valid_top1;
+  state_ = std::move(next);
+  FD_RETURN_IF_ERROR(folder.Write(kSearchMetrics, state_.metrics));
+  FD_RETURN_IF_ERROR(folder.Write(kTimingFile, state_.timing));
+  return state_.history.WriteTo(folder, threshold);
 }
 
 absl::StatusOr<SearchResult> SearchLoop::Run(const RunFolder& folder,
+                                             StopSignals& signals,
                                              RunLog& log) {
-  const float threshold = static_cast<float>(config_.op_threshold());
-  FD_ASSIGN_OR_RETURN(MetricsFile metrics_file,
-                      MetricsFile::Create(folder.File("metrics.csv")));
-  History history;
-  absl::Duration time;
-  absl::Duration data_time;
+  if (state_.epoch < config_.epochs()) {
+    // The files say what this run has done so far, also where one that went on
+    // longer was taken up again further back.
+    std::error_code ignored;
+    std::filesystem::remove(folder.File(kSearchWeights), ignored);
+    FD_RETURN_IF_ERROR(folder.Write(kSearchMetrics, state_.metrics));
+    FD_RETURN_IF_ERROR(folder.Write(kTimingFile, state_.timing));
+  }
+  CheckpointerOptions options;
+  options.every_steps = config_.checkpoint_steps();
+  Checkpointer checkpointer(
+      CheckpointFolder(folder.path(), RunKind::kSearch), signals, log,
+      [this] { return TakeSnapshot(); }, options);
   Progress::Options progress_options;
   progress_options.epochs = config_.epochs();
   progress_options.steps_per_epoch =
       static_cast<int>(sampler_.steps_per_epoch());
+  progress_options.steps_before = steps_done();
   progress_options.report_freq = config_.report_freq();
   Progress progress(log, progress_options);
 
-  SearchResult result;
-  for (int epoch = 0; epoch < config_.epochs(); ++epoch) {
-    history.Append({NormalWeights().values, ReduceWeights().values});
-    const absl::StatusOr<EpochSums> ran = RunEpoch(epoch, progress);
-    if (!ran.ok()) {
-      return Annotate(ran.status(), absl::StrCat("epoch ", epoch + 1));
+  while (state_.epoch < config_.epochs()) {
+    const int epoch = state_.epoch;
+    const std::string epoch_name = absl::StrCat("epoch ", epoch + 1);
+    // Not where an epoch is taken up again after this.
+    if (static_cast<int>(state_.history.epochs().size()) == epoch) {
+      state_.history.Append({NormalWeights().values, ReduceWeights().values});
     }
-    const EpochSums& sums = *ran;
-    time += sums.time;
-    data_time += sums.data_time;
-    FD_ASSIGN_OR_RETURN(result.decision,
-                        Decide(NormalWeights(), ReduceWeights(), threshold));
-
-    const double steps = static_cast<double>(sums.steps);
-    EpochMetrics metrics;
-    metrics.epoch = epoch;
-    metrics.learning_rate = schedule_.LearningRate(epoch);
-    metrics.train_loss = sums.train.total / steps;
-    metrics.train_cross_entropy = sums.train.cross_entropy / steps;
-    metrics.train_zero_one = sums.train.zero_one / steps;
-    metrics.train_top1 = static_cast<double>(sums.correct) / sums.train_images;
-    if (!config_.single_level()) {
-      metrics.alpha_loss = sums.alpha.total / steps;
-      metrics.alpha_cross_entropy = sums.alpha.cross_entropy / steps;
-      metrics.alpha_zero_one = sums.alpha.zero_one / steps;
-    }
-    metrics.grad_norm = sums.gradient_norm / steps;
-    metrics.normal_skips = result.decision.chosen_skips_normal;
-    metrics.reduce_skips = result.decision.chosen_skips_reduce;
-    metrics.past_threshold = result.decision.past_threshold;
-    metrics.decided = result.decision.chosen_past_threshold;
-    metrics.undecided = result.decision.undecided;
-    metrics.seconds = absl::ToDoubleSeconds(sums.time);
-    metrics.images_per_second = sums.images / metrics.seconds;
-    if (epoch + 1 == config_.epochs()) {
-      FD_ASSIGN_OR_RETURN(
-          const Evaluation evaluation,
-          EvaluateSupernet(*supernet_, step_->weights(), alpha_batches_,
-                           sampler_.weight_samples(), sampler_.samples(),
-                           kEvaluationBatch));
-      // Every other step is checked by the loss of the next one.
-      if (!std::isfinite(evaluation.loss)) {
-        return NumbersError(absl::StrCat("epoch ", epoch + 1,
-                                         ": after its last step the loss "
-                                         "on the alpha half is ",
-                                         evaluation.loss));
+    const std::vector<int64_t> order = sampler_.EpochOrder(epoch);
+    while (state_.step < sampler_.steps_per_epoch()) {
+      const int64_t images_before = state_.images;
+      const std::string where =
+          absl::StrCat(epoch_name, ": step ", state_.step + 1);
+      FD_RETURN_IF_ERROR(
+          checkpointer.Guard(steps_done(), absl::StrCat("before ", where),
+                             [&] { return Annotate(RunStep(order), where); }));
+      StepReport report;
+      report.epoch = epoch;
+      report.step = static_cast<int>(state_.step) - 1;
+      report.train_loss = state_.train.total / state_.step;
+      if (!config_.single_level()) {
+        report.alpha_loss = state_.alpha.total / state_.step;
       }
-      metrics.valid_loss = evaluation.loss;
-      metrics.valid_top1 = evaluation.top1;
-      result.valid_top1 = evaluation.top1;
+      report.train_top1 =
+          static_cast<double>(state_.correct) / state_.train_images;
+      report.images = state_.images - images_before;
+      progress.Step(report);
     }
-    log.Info(EpochLine(metrics, config_.epochs(), result.decision));
-    FD_RETURN_IF_ERROR(metrics_file.Append(metrics));
-    FD_RETURN_IF_ERROR(history.WriteTo(folder, threshold));
+    FD_RETURN_IF_ERROR(checkpointer.Guard(
+        steps_done(), absl::StrCat("after ", epoch_name),
+        [&] { return Annotate(EndEpoch(folder, log), epoch_name); }));
+    FD_RETURN_IF_ERROR(checkpointer.Save(steps_done()));
   }
-  log.Info(absl::StrFormat("%.1f s in %d steps, %.2f %% of it for batches",
-                           absl::ToDoubleSeconds(time),
-                           config_.epochs() * sampler_.steps_per_epoch(),
-                           100 * absl::FDivDuration(data_time, time)));
+  return Finish(folder, log);
+}
 
+absl::StatusOr<SearchResult> SearchLoop::Finish(const RunFolder& folder,
+                                                RunLog& log) {
+  const float threshold = static_cast<float>(config_.op_threshold());
+  log.Info(absl::StrFormat("%.1f s in %d steps, %.2f %% of it for batches",
+                           state_.run_seconds, steps_done(),
+                           100 * state_.batch_seconds / state_.run_seconds));
+  SearchResult result;
+  result.valid_top1 = *state_.valid_top1;
+  FD_ASSIGN_OR_RETURN(result.decision,
+                      Decide(NormalWeights(), ReduceWeights(), threshold));
   FD_ASSIGN_OR_RETURN(result.genotype,
                       Discretize(NormalWeights(), ReduceWeights(),
                                  RuleOf(config_.parse_method()), threshold));
@@ -268,7 +505,8 @@ absl::StatusOr<SearchResult> SearchLoop::Run(const RunFolder& folder,
            {"dataset", dataset_->name},
            {"mean", Numbers(dataset_->mean)},
            {"standard_deviation", Numbers(dataset_->standard_deviation)}}));
-  FD_RETURN_IF_ERROR(folder.Write("weights.safetensors", weights));
+  // Last: from here on the run is finished.
+  FD_RETURN_IF_ERROR(folder.Write(kSearchWeights, weights));
   return result;
 }
 

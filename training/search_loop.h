@@ -4,22 +4,34 @@
 // A whole search: the epochs around fairdarts/search_step.h, what they report
 // and what they leave in the run folder.
 
+#include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/optional.h"
 #include "fairdarts/decision.h"
 #include "fairdarts/search_step.h"
 #include "genotypes/genotype.h"
+#include "training/checkpoint/snapshot.h"
+#include "training/checkpoint/stop_signals.h"
 #include "training/config.pb.h"
 #include "training/data/batch.h"
 #include "training/data/dataset.h"
 #include "training/data/sampler.h"
-#include "training/progress.h"
+#include "training/history.h"
 #include "training/run_folder.h"
 #include "training/run_log.h"
 #include "training/schedule/lr_schedule.h"
 
 namespace fairdarts {
+
+// What a search leaves in its folder beside the cells (cell_files.h), the
+// history of every alpha (history.h), timing.csv and checkpoints/.
+inline constexpr char kSearchMetrics[] = "metrics.csv";
+inline constexpr char kSearchWeights[] = "weights.safetensors";  // at its end
 
 struct SearchResult {
   Genotype genotype;
@@ -27,7 +39,10 @@ struct SearchResult {
   double valid_top1 = 0;  // on the alpha half, without augmentation
 };
 
-// Not thread-safe.
+// The state between two steps is a function of configuration, data and the
+// number of steps alone: a search that was stopped at any step and taken up
+// again ends with the same bytes, but for timing.csv, on the same machine with
+// the same number of threads. Not thread-safe.
 class SearchLoop {
  public:
   // Network, optimisers and batches of a resolved configuration. `dataset` is
@@ -36,21 +51,49 @@ class SearchLoop {
   static absl::StatusOr<std::unique_ptr<SearchLoop>> Create(
       const SearchConfig& config, const Dataset* dataset);
 
-  // Runs all epochs and leaves in `folder` the cells (cell_files.h), the
-  // history of every alpha (history.h), metrics.csv and weights.safetensors.
-  // History and metrics are written after every epoch. A loss that is not
-  // finite ends the run with a numbers error that names epoch and step.
-  absl::StatusOr<SearchResult> Run(const RunFolder& folder, RunLog& log);
+  // Takes the state of a checkpoint over. A model-file error where it does not
+  // fit the configuration, or was made with other data; the loop is of no
+  // further use then.
+  absl::Status Resume(const Snapshot& snapshot);
+
+  // Runs the epochs that remain and leaves the files above in `folder`.
+  // History, metrics and a checkpoint are written after every epoch, and a
+  // checkpoint every `checkpoint_steps` steps. There is no best checkpoint:
+  // nothing is validated before the last epoch. A signal ends the run with a
+  // checkpoint and StopSignals' error. A loss that is not finite ends it with a
+  // numbers error that names epoch and step.
+  absl::StatusOr<SearchResult> Run(const RunFolder& folder,
+                                   StopSignals& signals, RunLog& log);
 
   // What it starts from and works on, for the log.
   const SearchSampler& sampler() const { return sampler_; }
   const Supernet& supernet() const { return *supernet_; }
+  int64_t steps_done() const;
 
  private:
-  struct EpochSums;
+  // Everything that moves but network, alphas and their optimisers.
+  struct State {
+    int epoch = 0;     // that is running
+    int64_t step = 0;  // of it, that comes next
+    // Sums over the steps of the epoch so far.
+    LossValues train;
+    LossValues alpha;
+    double gradient_norm = 0;
+    int64_t correct = 0;
+    int64_t train_images = 0;
+    int64_t images = 0;  // of both halves
+    double seconds = 0;
+    // Over the whole run.
+    double run_seconds = 0;
+    double batch_seconds = 0;  // of them, spent on making batches
+    History history;
+    std::string metrics;  // kSearchMetrics and kTimingFile so far
+    std::string timing;
+    absl::optional<double> valid_top1;
+  };
 
   SearchLoop(const SearchConfig& config, const Dataset* dataset,
-             CosineSchedule schedule, SearchSampler sampler, BatchMaker train,
+             LrSchedule schedule, SearchSampler sampler, BatchMaker train,
              BatchMaker alpha, std::shared_ptr<Supernet> supernet,
              std::unique_ptr<SearchStep> step);
 
@@ -58,16 +101,21 @@ class SearchLoop {
   EdgeMatrix NormalWeights() const;
   EdgeMatrix ReduceWeights() const;
 
-  absl::StatusOr<EpochSums> RunEpoch(int epoch, Progress& progress);
+  Snapshot TakeSnapshot() const;
+  absl::Status RunStep(const std::vector<int64_t>& order);
+  absl::Status EndEpoch(const RunFolder& folder, RunLog& log);
+  absl::StatusOr<SearchResult> Finish(const RunFolder& folder, RunLog& log);
 
   const SearchConfig config_;
   const Dataset* const dataset_;
-  const CosineSchedule schedule_;
+  const uint64_t data_print_;  // tells other images or labels
+  const LrSchedule schedule_;
   const SearchSampler sampler_;
   const BatchMaker train_batches_;
   const BatchMaker alpha_batches_;
   const std::shared_ptr<Supernet> supernet_;
   const std::unique_ptr<SearchStep> step_;
+  State state_;
 };
 
 }  // namespace fairdarts

@@ -4,9 +4,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <limits>
+#include <csignal>
+#include <cstdint>
+#include <cstdlib>
+#include <functional>
+#include <ostream>
 #include <sstream>
+#include <streambuf>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -19,6 +25,8 @@
 #include "genotypes/proto_io.h"
 #include "genotypes/python_literal.h"
 #include "tests/status_matchers.h"
+#include "training/checkpoint/checkpoint_file.h"
+#include "training/checkpoint/checkpoint_folder.h"
 #include "training/config.h"
 #include "training/data/npy.h"
 
@@ -51,20 +59,48 @@ Dataset Stripes(int samples) {
   return dataset;
 }
 
-SearchConfig TinyConfig() {
-  const std::vector<const char*> argv = {"search",
-                                         "--epochs=2",
-                                         "--batch_size=6",
-                                         "--train_portion=0.5",
-                                         "--steps_per_epoch=0",
-                                         "--init_channels=2",
-                                         "--layers=3",
-                                         "--learning_rate=0.05"};
+// Some of the tests' own values, then `flags`.
+SearchConfig TinyConfig(const std::vector<const char*>& flags = {}) {
+  std::vector<const char*> argv = {"search",
+                                   "--epochs=2",
+                                   "--batch_size=6",
+                                   "--train_portion=0.5",
+                                   "--steps_per_epoch=0",
+                                   "--init_channels=2",
+                                   "--layers=3",
+                                   "--learning_rate=0.05"};
+  argv.insert(argv.end(), flags.begin(), flags.end());
   absl::StatusOr<ResolvedSearch> resolved =
       SearchFromCommandLine(static_cast<int>(argv.size()), argv.data());
   EXPECT_THAT(resolved, IsOk());
   return resolved->config;
 }
+
+// Keeps what is written, and raises SIGTERM after so many lines: where reports
+// come every step, at any step.
+class RaisingBuffer : public std::stringbuf {
+ public:
+  explicit RaisingBuffer(int64_t lines) : lines_left_(lines) {}
+
+ protected:
+  int overflow(int c) override {
+    Count(static_cast<char>(c));
+    return std::stringbuf::overflow(c);
+  }
+  std::streamsize xsputn(const char* text, std::streamsize size) override {
+    for (std::streamsize i = 0; i < size; ++i) Count(text[i]);
+    return std::stringbuf::xsputn(text, size);
+  }
+
+ private:
+  void Count(char c) {
+    if (c == '\n' && --lines_left_ == 0) std::raise(SIGTERM);
+  }
+
+  int64_t lines_left_;
+};
+
+constexpr int64_t kNever = -1;
 
 // What a run leaves: its folder, and what it said.
 struct RunOutcome {
@@ -78,9 +114,20 @@ struct RunOutcome {
     EXPECT_THAT(contents, IsOk()) << name;
     return contents.ok() ? *contents : "";
   }
+  bool Has(absl::string_view name) const {
+    return ReadFile(absl::StrCat(folder, "/", name)).ok();
+  }
+  // The latest checkpoint.
+  Snapshot State() const {
+    std::ostringstream ignored;
+    RunLog log(ignored, ignored, /*terminal=*/false, /*columns=*/80);
+    return CheckpointFolder(folder, RunKind::kSearch).Latest(log)->snapshot;
+  }
 };
 
-RunOutcome RunSearch(const SearchConfig& config, const Dataset& dataset) {
+// Runs a search in a new folder, stopped after `lines` lines.
+RunOutcome RunSearch(const SearchConfig& config, const Dataset& dataset,
+                     int64_t lines = kNever) {
   RunOutcome outcome;
   auto loop = SearchLoop::Create(config, &dataset);
   if (!loop.ok()) {
@@ -90,11 +137,36 @@ RunOutcome RunSearch(const SearchConfig& config, const Dataset& dataset) {
   auto folder = RunFolder::Create(::testing::TempDir(), "run", absl::Now());
   EXPECT_THAT(folder, IsOk());
   outcome.folder = folder->path();
-  std::ostringstream out;
-  std::ostringstream err;
-  RunLog log(out, err, /*terminal=*/false, /*columns=*/80);
-  outcome.result = (*loop)->Run(*folder, log);
-  outcome.said = out.str();
+  RaisingBuffer buffer(lines);
+  std::ostream out(&buffer);
+  RunLog log(out, out, /*terminal=*/false, /*columns=*/80);
+  StopSignals signals;
+  outcome.result = (*loop)->Run(*folder, signals, log);
+  outcome.said = buffer.str();
+  return outcome;
+}
+
+// Goes on with it from `snapshot` in a new loop and the same folder.
+RunOutcome ResumeSearch(const RunOutcome& stopped, const Snapshot& snapshot,
+                        const SearchConfig& config, const Dataset& dataset,
+                        int64_t lines = kNever) {
+  RunOutcome outcome;
+  outcome.folder = stopped.folder;
+  auto loop = SearchLoop::Create(config, &dataset);
+  EXPECT_THAT(loop, IsOk());
+  auto folder = RunFolder::Open(stopped.folder);
+  EXPECT_THAT(folder, IsOk());
+  RaisingBuffer buffer(lines);
+  std::ostream out(&buffer);
+  RunLog log(out, out, /*terminal=*/false, /*columns=*/80);
+  const absl::Status resumed = (*loop)->Resume(snapshot);
+  if (!resumed.ok()) {
+    outcome.result = resumed;
+    return outcome;
+  }
+  StopSignals signals;
+  outcome.result = (*loop)->Run(*folder, signals, log);
+  outcome.said = buffer.str();
   return outcome;
 }
 
@@ -191,6 +263,264 @@ TEST(SearchLoopTest, ALossThatIsNotANumberNamesEpochAndStep) {
   EXPECT_THAT(run.result, ExitCodeIs(ExitCode::kNumbers));
   EXPECT_THAT(std::string(run.result.status().message()),
               HasSubstr("epoch 1: step 2: "));
+}
+
+// Everything but what the clock says.
+void ExpectSameRun(const RunOutcome& a, const RunOutcome& b) {
+  ASSERT_THAT(a.result, IsOk());
+  ASSERT_THAT(b.result, IsOk());
+  for (const char* const name :
+       {"normal_weight.npy", "reduce_weight.npy", kSearchWeights,
+        kSearchMetrics, "history.csv", "history.svg",
+        "normal/history_weight.json", "reduce/history_weight.json",
+        "genotype.txt", "genotype.textproto"}) {
+    EXPECT_TRUE(a.File(name) == b.File(name)) << name;
+  }
+  EXPECT_EQ(a.result->valid_top1, b.result->valid_top1);
+  // Momentum and moments too.
+  const Snapshot first = a.State();
+  const Snapshot second = b.State();
+  ASSERT_EQ(first.tensors().size(), second.tensors().size());
+  for (const auto& [name, tensor] : first.tensors()) {
+    EXPECT_TRUE(tensor.equal(*second.Tensor(name))) << name;
+  }
+  ASSERT_EQ(first.texts().size(), second.texts().size());
+  for (const auto& [name, text] : first.texts()) {
+    if (absl::StartsWith(name, "tim")) continue;
+    EXPECT_EQ(text, *second.Text(name)) << name;
+  }
+}
+
+// The searches whose stops are tried. 50 images leave 25 for the weights: eight
+// and twelve are batches that leave a last one of a single image; in batches of
+// one every one is.
+std::vector<SearchConfig> ConfigsToStop() {
+  return {TinyConfig({"--report_freq=1", "--batch_size=12", "--cutout",
+                      "--cutout_length=3"}),
+          TinyConfig({"--report_freq=1", "--batch_size=12", "--single_level"}),
+          TinyConfig({"--report_freq=1", "--batch_size=1",
+                      "--steps_per_epoch=3", "--checkpoint_steps=2"}),
+          TinyConfig({"--report_freq=1", "--batch_size=8",
+                      "--memory_format=channels_last"})};
+}
+
+TEST(SearchLoopTest, StoppedAnywhereAndResumedItEndsWithTheSameBytes) {
+  at::set_num_threads(1);
+  const Dataset dataset = Stripes(50);
+  constexpr int kStops = 20;
+  // What FAIRDARTS_TEST_SEED replays.
+  const char* const given = std::getenv("FAIRDARTS_TEST_SEED");
+  const uint64_t seed =
+      given == nullptr ? 1 : std::strtoull(given, nullptr, 10);
+  SCOPED_TRACE(absl::StrCat("FAIRDARTS_TEST_SEED=", seed));
+  RandomStream random("search_loop_test/stops", {seed});
+  const std::vector<SearchConfig> configs = ConfigsToStop();
+  std::vector<RunOutcome> undisturbed;
+  for (const SearchConfig& config : configs) {
+    undisturbed.push_back(RunSearch(config, dataset));
+    ASSERT_THAT(undisturbed.back().result, IsOk());
+  }
+  int stops = 0;
+  for (size_t i = 0; stops < kStops; i = (i + 1) % configs.size()) {
+    // A run that is stopped again and again until it is through.
+    const auto lines = [&] { return 1 + random.Below(3); };
+    RunOutcome run = RunSearch(configs[i], dataset, lines());
+    while (!run.result.ok()) {
+      ASSERT_THAT(run.result, ExitCodeIs(ExitCode::kTerminated));
+      EXPECT_FALSE(run.Has(kSearchWeights)) << "it looks finished";
+      ++stops;
+      SCOPED_TRACE(absl::StrCat("configuration ", i, ", stop ", stops, ": ",
+                                run.result.status().ToString()));
+      run = ResumeSearch(run, run.State(), configs[i], dataset, lines());
+    }
+    ExpectSameRun(undisturbed[i], run);
+  }
+}
+
+TEST(SearchLoopTest, ACheckpointAskedForDoesNotDisturb) {
+  at::set_num_threads(1);
+  const Dataset dataset = Stripes(50);
+  const SearchConfig config = TinyConfig({"--batch_size=12"});
+  auto loop = SearchLoop::Create(config, &dataset);
+  ASSERT_THAT(loop, IsOk());
+  const auto folder =
+      RunFolder::Create(::testing::TempDir(), "run", absl::Now());
+  ASSERT_THAT(folder, IsOk());
+  std::ostringstream out;
+  RunLog log(out, out, /*terminal=*/false, /*columns=*/80);
+  RunOutcome asked;
+  {
+    StopSignals signals;
+    std::raise(SIGUSR1);
+    asked.result = (*loop)->Run(*folder, signals, log);
+  }
+  asked.folder = folder->path();
+  EXPECT_THAT(out.str(), HasSubstr("checkpoint written before epoch 1: step"));
+  ExpectSameRun(asked, RunSearch(config, dataset));
+}
+
+// A copy with some entries changed.
+Snapshot Changed(
+    const Snapshot& snapshot,
+    const std::function<torch::Tensor(absl::string_view, const torch::Tensor&)>&
+        change) {
+  Snapshot changed(RunKind::kSearch, "changed");
+  for (const auto& [name, tensor] : snapshot.tensors()) {
+    const torch::Tensor other = change(name, tensor);
+    if (other.defined()) changed.PutTensor(name, other);
+  }
+  for (const auto& [name, text] : snapshot.texts()) {
+    changed.PutText(name, text);
+  }
+  return changed;
+}
+
+TEST(SearchLoopTest, AResumedSearchGoesOnMovingTheAlphas) {
+  at::set_num_threads(1);
+  const Dataset dataset = Stripes(50);
+  const SearchConfig config = TinyConfig({"--report_freq=1"});
+  // In the middle of the first epoch, of five steps.
+  const RunOutcome stopped = RunSearch(config, dataset, /*lines=*/3);
+  ASSERT_THAT(stopped.result, ExitCodeIs(ExitCode::kTerminated));
+  const Snapshot before = stopped.State();
+  EXPECT_THAT(before.Integer("epoch"), IsOkAndHolds(0));
+  EXPECT_THAT(before.Integer("step"), IsOkAndHolds(3));
+
+  const RunOutcome resumed = ResumeSearch(stopped, before, config, dataset);
+  ASSERT_THAT(resumed.result, IsOk());
+  const Snapshot after = resumed.State();
+  for (const char* const name : {"alphas/normal", "alphas/reduce"}) {
+    const torch::Tensor start = *before.Tensor(name);
+    const torch::Tensor end = *after.Tensor(name);
+    // Adam moves every one of them at every step.
+    EXPECT_EQ(start.ne(end).sum().item<int64_t>(), start.numel()) << name;
+  }
+  // The history follows them too.
+  EXPECT_EQ(after.Tensor("history/normal")->size(0), 2);
+  EXPECT_THAT(after.Integer("alpha_optimizer/normal/step"), IsOkAndHolds(10));
+}
+
+TEST(SearchLoopTest, EveryPartOfTheStateCounts) {
+  at::set_num_threads(1);
+  const Dataset dataset = Stripes(50);
+  const SearchConfig config = TinyConfig({"--report_freq=1", "--epochs=1"});
+  const RunOutcome stopped = RunSearch(config, dataset, /*lines=*/3);
+  ASSERT_THAT(stopped.result, ExitCodeIs(ExitCode::kTerminated));
+  const Snapshot state = stopped.State();
+  const RunOutcome right = ResumeSearch(stopped, state, config, dataset);
+  ASSERT_THAT(right.result, IsOk());
+  const std::string weights = right.File(kSearchWeights);
+  // What begins with the name forgotten, as a new run has it.
+  for (const char* const part :
+       {"alphas/", "alpha_optimizer/normal/exp_avg",
+        "alpha_optimizer/reduce/exp_avg_sq", "weight_optimizer/",
+        "network/cells", "network/stem.1.running_mean"}) {
+    const Snapshot wrong = Changed(state, [&](absl::string_view name,
+                                              const torch::Tensor& tensor) {
+      return absl::StartsWith(name, part) ? torch::zeros_like(tensor) : tensor;
+    });
+    const RunOutcome other = ResumeSearch(stopped, wrong, config, dataset);
+    ASSERT_THAT(other.result, IsOk()) << part;
+    EXPECT_FALSE(other.File(kSearchWeights) == weights) << part;
+  }
+}
+
+TEST(SearchLoopTest, GoingOnFurtherBackTakesTheSameCourse) {
+  at::set_num_threads(1);
+  const Dataset dataset = Stripes(50);
+  const SearchConfig config =
+      TinyConfig({"--batch_size=12", "--checkpoint_steps=2"});
+  const RunOutcome whole = RunSearch(config, dataset);
+  ASSERT_THAT(whole.result, IsOk());
+  const auto early = ReadCheckpoint(
+      absl::StrCat(whole.folder, "/checkpoints/step-00000003.safetensors"),
+      RunKind::kSearch);
+  ASSERT_THAT(early, IsOk());
+  // Stopped at once: neither finished nor ahead of itself.
+  RunOutcome again;
+  {
+    auto loop = SearchLoop::Create(config, &dataset);
+    ASSERT_THAT(loop, IsOk());
+    ASSERT_THAT((*loop)->Resume(*early), IsOk());
+    EXPECT_EQ((*loop)->steps_done(), 3);
+    std::ostringstream out;
+    RunLog log(out, out, /*terminal=*/false, /*columns=*/80);
+    StopSignals signals;
+    std::raise(SIGINT);
+    again.folder = whole.folder;
+    again.result = (*loop)->Run(*RunFolder::Open(whole.folder), signals, log);
+  }
+  EXPECT_THAT(again.result, ExitCodeIs(ExitCode::kInterrupted));
+  EXPECT_FALSE(again.Has(kSearchWeights));
+  EXPECT_THAT(again.State().Integer("epoch"), IsOkAndHolds(1));
+  const RunOutcome end = ResumeSearch(again, again.State(), config, dataset);
+  ExpectSameRun(RunSearch(config, dataset), end);
+  // And a finished one has nothing left to do.
+  ExpectSameRun(end, ResumeSearch(end, end.State(), config, dataset));
+}
+
+TEST(SearchLoopTest, ACheckpointThatDoesNotFitIsRefused) {
+  at::set_num_threads(1);
+  const Dataset dataset = Stripes(50);
+  const SearchConfig config = TinyConfig({"--report_freq=1"});
+  const RunOutcome run = RunSearch(config, dataset, /*lines=*/3);
+  const Snapshot state = run.State();
+  const auto refused = [&](const Snapshot& snapshot, const SearchConfig& by,
+                           const Dataset& on) {
+    const auto outcome = ResumeSearch(run, snapshot, by, on);
+    EXPECT_THAT(outcome.result, ExitCodeIs(ExitCode::kModelFile));
+    return std::string(outcome.result.status().message());
+  };
+  EXPECT_THAT(refused(state, config, Stripes(51)),
+              HasSubstr("other images or labels than those of stripes"));
+  EXPECT_THAT(refused(state, TinyConfig({"--init_channels=3"}), dataset),
+              HasSubstr("in place of F32 [9, 1, 3, 3]"));
+  const auto text = [&](absl::string_view name, absl::string_view value) {
+    Snapshot changed(RunKind::kSearch);
+    for (const auto& [key, tensor] : state.tensors()) {
+      changed.PutTensor(key, tensor);
+    }
+    for (const auto& [key, old] : state.texts()) {
+      changed.PutText(key, key == name ? value : absl::string_view(old));
+    }
+    return refused(changed, config, dataset);
+  };
+  EXPECT_THAT(text("epoch", "3"), HasSubstr("epoch 3, step 3: the run has 2"));
+  EXPECT_THAT(text("epoch", "-1"), HasSubstr("epoch -1"));
+  EXPECT_THAT(text("epoch", "2"), HasSubstr("epoch 2, step 3"));
+  EXPECT_THAT(text("step", "6"),
+              HasSubstr("step 6: the run has 2 epochs of 5"));
+  EXPECT_THAT(text("history/epochs", "3"), HasSubstr("does not fit epoch 0"));
+  EXPECT_THAT(text("history/epochs", "0"), HasSubstr("\"history/normal\" is"));
+  EXPECT_THAT(
+      refused(Changed(state,
+                      [](absl::string_view name, const torch::Tensor& tensor) {
+                        return name == "alphas/reduce" ? torch::Tensor()
+                                                       : tensor;
+                      }),
+              config, dataset),
+      HasSubstr("has no tensor \"alphas/reduce\""));
+}
+
+TEST(SearchLoopTest, ASingleImageOnOnePixelIsRefusedFromTheStart) {
+  at::set_num_threads(1);
+  Dataset dataset = Stripes(26);
+  // 4x4 pixels are one after two reductions.
+  dataset.height = dataset.width = 4;
+  dataset.images.resize(26 * 16);
+  // 13 for the weights.
+  EXPECT_THAT(RunSearch(TinyConfig({"--batch_size=6"}), dataset).result,
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "batch_size: the last batch of an epoch is a single "
+                       "image, which batch norm cannot normalise"));
+  EXPECT_THAT(
+      RunSearch(TinyConfig({"--batch_size=5", "--epochs=1"}), dataset).result,
+      IsOk());
+  EXPECT_THAT(RunSearch(TinyConfig({"--batch_size=6", "--epochs=1",
+                                    "--steps_per_epoch=2"}),
+                        dataset)
+                  .result,
+              IsOk());
 }
 
 }  // namespace

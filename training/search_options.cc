@@ -1,6 +1,7 @@
 #include "training/search_options.h"
 
 namespace fairdarts {
+
 S1Config NetworkOptions(const SearchConfig& config, const Dataset& dataset) {
   S1Config options;
   options.channels = config.init_channels();
@@ -23,6 +24,14 @@ SearchStepOptions StepOptions(const SearchConfig& config) {
   options.architect.learning_rate = config.arch_learning_rate();
   options.architect.beta1 = config.arch_lr_gamma();
   options.architect.weight_decay = config.arch_weight_decay();
+  return options;
+}
+
+LrScheduleOptions ScheduleOptions(const SearchConfig& config) {
+  LrScheduleOptions options;
+  options.initial = config.learning_rate();
+  options.minimum = config.learning_rate_min();
+  options.epochs = config.epochs();
   return options;
 }
 

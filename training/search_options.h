@@ -9,11 +9,13 @@
 #include "training/data/augment.h"
 #include "training/data/dataset.h"
 #include "training/data/sampler.h"
+#include "training/schedule/lr_schedule.h"
 
 namespace fairdarts {
 
 S1Config NetworkOptions(const SearchConfig& config, const Dataset& dataset);
 SearchStepOptions StepOptions(const SearchConfig& config);
+LrScheduleOptions ScheduleOptions(const SearchConfig& config);
 SamplerOptions SamplingOptions(const SearchConfig& config,
                                const Dataset& dataset);
 

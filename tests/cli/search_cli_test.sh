@@ -63,7 +63,7 @@ refuse 2 "train_portion" --train_portion=1
 refuse 2 "quick" --recipe=quik
 refuse 2 "cifar10" --dataset=cifar1O
 refuse 2 "threshold_sparse" --parse_method=threshold
-refuse 2 "resume" --resume=runs/x
+refuse 2 "runs/x: is not there" --resume=runs/x
 refuse 2 "engine" --engine=fused
 refuse 2 "device" --device=cuda
 refuse 2 "gpu" --gpu=0
@@ -95,8 +95,8 @@ expect 0 "fairdarts-cifar10" "$search" --aux_loss_weight 10 \
   --save 'EXP-lr_0005_alw_10' "${tiny[@]}"
 run=$(echo runs/EXP-lr_0005_alw_10-*)
 for file in config.textproto genotype.textproto genotype.txt history.csv \
-  history.svg log.txt metrics.csv normal.svg normal_weight.npy reduce.svg \
-  reduce_weight.npy weights.safetensors normal/history_weight.json \
+  history.svg log.txt metrics.csv timing.csv normal.svg normal_weight.npy \
+  reduce.svg reduce_weight.npy weights.safetensors normal/history_weight.json \
   reduce/history_weight.json; do
   [ -s "$run/$file" ] || fail "$run/$file is missing"
 done

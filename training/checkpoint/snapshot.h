@@ -31,6 +31,7 @@ class Snapshot {
       : kind_(kind), source_(std::move(source)) {}
 
   RunKind kind() const { return kind_; }
+  const std::string& source() const { return source_; }
 
   // A contiguous copy on the CPU, without its gradient, of any dtype that
   // safetensors knows (dtype.h).

@@ -10,10 +10,12 @@
 // without a stop would have seen.
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "training/data/epoch_sampler.h"
 
 namespace fairdarts {
 
@@ -34,19 +36,18 @@ class SearchSampler {
   // Samples [0, weight_samples()) are the weights', floor(train_portion *
   // samples) of them; [weight_samples(), samples()) are the alphas'.
   int64_t samples() const { return options_.samples; }
-  int64_t weight_samples() const { return weight_samples_; }
-  int64_t alpha_samples() const { return options_.samples - weight_samples_; }
+  int64_t weight_samples() const { return weights_.samples(); }
+  int64_t alpha_samples() const { return samples() - weight_samples(); }
 
-  // Weight batches in an epoch. The last one is smaller where the batch size
-  // does not divide the weights' side and no cap cuts it off.
-  int64_t steps_per_epoch() const { return steps_per_epoch_; }
-
-  // The weights' samples in the order of an epoch.
-  std::vector<int64_t> EpochOrder(int64_t epoch) const;
-
-  // Step `step` of the epoch with that order, in [0, steps_per_epoch()).
+  // The weights' side, each sample once an epoch (epoch_sampler.h).
+  int64_t steps_per_epoch() const { return weights_.steps_per_epoch(); }
+  std::vector<int64_t> EpochOrder(int64_t epoch) const {
+    return weights_.Order(epoch);
+  }
   absl::Span<const int64_t> WeightBatch(const std::vector<int64_t>& order,
-                                        int64_t step) const;
+                                        int64_t step) const {
+    return weights_.Batch(order, step);
+  }
 
   // batch_size different samples of the alphas' side: any set of that size is
   // equally likely, at each step anew. `global_step` counts through all
@@ -54,11 +55,11 @@ class SearchSampler {
   std::vector<int64_t> AlphaBatch(int64_t global_step) const;
 
  private:
-  SearchSampler(const SamplerOptions& options, int64_t weight_samples);
+  SearchSampler(const SamplerOptions& options, EpochSampler weights)
+      : options_(options), weights_(std::move(weights)) {}
 
   SamplerOptions options_;
-  int64_t weight_samples_;
-  int64_t steps_per_epoch_;
+  EpochSampler weights_;
 };
 
 }  // namespace fairdarts

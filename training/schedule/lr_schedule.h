@@ -9,28 +9,39 @@
 
 namespace fairdarts {
 
-// Cosine annealing without restarts (Loshchilov and Hutter, SGDR, arXiv
-// 1608.03983, equation 5):
-//   lr(e) = minimum + (initial - minimum) * (1 + cos(pi * e / epochs)) / 2
-// Epochs count from 0, so the first runs at `initial` and none reaches
-// `minimum`. Immutable.
-class CosineSchedule {
+struct LrScheduleOptions {
+  enum class Decay { kCosine, kLinear };
+
+  Decay decay = Decay::kCosine;
+  double initial = 0;
+  double minimum = 0;
+  int64_t epochs = 0;
+  int64_t warmup_epochs = 0;
+};
+
+// How far epoch e, from 0, lies into the run decides how much of the way from
+// the initial rate to the minimum is left:
+//   lr(e) = minimum + (initial - minimum) * left(e / epochs)
+//   cosine: left(t) = (1 + cos(pi * t)) / 2   (Loshchilov and Hutter, SGDR,
+//           arXiv 1608.03983, equation 5, without restarts)
+//   linear: left(t) = 1 - t
+// so the first epoch runs at the initial rate and none reaches the minimum. In
+// the first `warmup_epochs` the rate is (e + 1) / warmup_epochs of that (Goyal
+// et al., arXiv 1706.02677, section 2.2). Immutable.
+class LrSchedule {
  public:
-  // Needs 0 <= minimum <= initial, both finite, initial > 0 and epochs >= 1;
-  // otherwise a usage error with the field and its value.
-  static absl::StatusOr<CosineSchedule> Create(double initial, double minimum,
-                                               int64_t epochs);
+  // Needs 0 <= minimum <= initial, both finite, initial > 0, epochs >= 1 and
+  // 0 <= warmup_epochs <= epochs; otherwise a usage error with the field and
+  // its value.
+  static absl::StatusOr<LrSchedule> Create(const LrScheduleOptions& options);
 
   // The rate of an epoch in [0, epochs).
   double LearningRate(int64_t epoch) const;
 
  private:
-  CosineSchedule(double initial, double minimum, int64_t epochs)
-      : initial_(initial), minimum_(minimum), epochs_(epochs) {}
+  explicit LrSchedule(const LrScheduleOptions& options) : options_(options) {}
 
-  double initial_;
-  double minimum_;
-  int64_t epochs_;
+  LrScheduleOptions options_;
 };
 
 }  // namespace fairdarts

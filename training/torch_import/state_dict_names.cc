@@ -93,6 +93,7 @@ std::string ImportReport::Summary() const {
       "the auxiliary head is absent and stays as it was initialised (",
       " tensors)");
   add(auxiliary_ignored, "ignored the auxiliary head (", " tensors)");
+  add(unused_ignored, "ignored ", " tensors of edges that read a missing node");
   return absl::StrJoin(parts, "; ");
 }
 

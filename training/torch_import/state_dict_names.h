@@ -23,6 +23,7 @@ struct ImportReport {
   int64_t auxiliary_absent = 0;  // the network has auxiliary_head.*, not so the
                                  // file: it stays as it was initialised
   int64_t auxiliary_ignored = 0;
+  int64_t unused_ignored = 0;  // on edges that read a missing node
 
   // One line that says all of it; empty when there is nothing to say.
   std::string Summary() const;

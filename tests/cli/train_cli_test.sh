@@ -1,0 +1,146 @@
+#!/bin/bash
+# usage: train_cli_test.sh TRAIN EVALUATE EXPORT FASHION_MNIST_FILE CHECKPOINT
+# From a genotype to an evaluated and exported network with the programs as a
+# user meets them, stopped and taken up again on the way; and what they say to
+# wrong input.
+set -u
+train=$PWD/$1
+evaluate=$PWD/$2
+export_model=$PWD/$3
+mnist=$(dirname "$(readlink -f "$4")")
+checkpoint=$(readlink -f "$5")
+export BUILD_WORKING_DIRECTORY=$TEST_TMPDIR
+cd "$TEST_TMPDIR" || exit 1
+failures=0
+
+fail() {
+  echo "FAILED: $*"
+  cat out err
+  failures=$((failures + 1))
+}
+
+# expect CODE TEXT COMMAND...: the exit code, and text in what was said.
+expect() {
+  local code=$1 text=$2
+  shift 2
+  "$@" >out 2>err
+  local got=$?
+  [ "$got" -eq "$code" ] || fail "exit code $got in place of $code: $*"
+  grep -qF -- "$text" out err || fail "'$text' was not said: $*"
+}
+
+# refuse CODE TEXT COMMAND...: the same in one line, and nothing is left.
+refuse() {
+  expect "$@"
+  [ "$(wc -l <err)" -eq 1 ] || fail "not one line: $*"
+  [ ! -e runs ] || fail "something was written: $*"
+}
+
+# The first 400 training images and 100 test images of Fashion-MNIST, plain.
+small=$TEST_TMPDIR/small
+mkdir "$small"
+cut() {  # cut NAME HEADER_BYTES HEADER BYTES
+  { printf "$3"; zcat "$mnist/$1.gz" | tail -c "+$(($2 + 1))" | head -c "$4"; } \
+    >"$small/$1"
+}
+cut train-images-idx3-ubyte 16 \
+  '\0\0\010\003\0\0\001\220\0\0\0\034\0\0\0\034' $((400 * 784))
+cut train-labels-idx1-ubyte 8 '\0\0\010\001\0\0\001\220' 400
+cut t10k-images-idx3-ubyte 16 \
+  '\0\0\010\003\0\0\0\144\0\0\0\034\0\0\0\034' $((100 * 784))
+cut t10k-labels-idx1-ubyte 8 '\0\0\010\001\0\0\0\144' 100
+
+tiny=(--data=small --epochs=2 --steps_per_epoch=3 --batch_size=16
+  --init_channels=2 --layers=3 --threads=1)
+
+# What is wrong is named.
+refuse 2 "did you mean" "$train" --genotype=FairDARTS_z
+refuse 2 "parse_method" "$train" --arch=FairDARTS_a --parse_method=darts
+refuse 2 "--start-epoch" "$train" --start-epoch=3
+refuse 2 "--multi-gpus" "$train" --multi-gpus
+refuse 2 "batch_size" "$train" "${tiny[@]}" --batch_size=400
+refuse 2 "batch_size 1" "$train" "${tiny[@]}" --auxiliary --batch_size=1
+refuse 3 "nowhere" "$train" "${tiny[@]}" --data=nowhere
+refuse 6 "--device=cpu" "$train" "${tiny[@]}" --gpu=0
+refuse 2 "no training has left weights" "$evaluate"
+refuse 2 "no training has left weights" "$export_model"
+refuse 2 "nowhere" "$train" --resume=nowhere
+refuse 5 "epoch 1: step 2: " "$train" "${tiny[@]}" --learning_rate=1e38
+rm -rf runs
+
+# A whole run; without a search FairDARTS_a is taken.
+expect 0 "FairDARTS_a" "$train" "${tiny[@]}"
+run=$(echo runs/train-*)
+for file in best.safetensors last.safetensors metrics.csv timing.csv \
+  result.json config.textproto genotype.txt normal.svg log.txt checkpoints; do
+  [ -e "$run/$file" ] || fail "$file is not there"
+done
+
+# Evaluated: the newest run; the same logits twice, byte for byte.
+expect 0 "test images of fashion-mnist, 100 of them" \
+  "$evaluate" --logits=first.npy --per_class --confusion --threads=1
+grep -q "Ankle boot" out || fail "no line of a class"
+expect 0 "top-1" "$evaluate" --run="$run" --logits=second.npy --threads=1
+cmp first.npy second.npy || fail "the logits differ"
+expect 0 '"top5"' "$evaluate" --format=json --weights=last --per_class \
+  --confusion --threads=1
+python3 -c 'import json; json.load(open("out"))' 2>/dev/null ||
+  grep -q '^{' out || fail "not JSON alone"
+expect 0 "held-out images" "$evaluate" --split=valid --threads=1
+expect 2 "1x28x28" "$evaluate" --model_path="$checkpoint" \
+  --arch=FairDARTS_b --dataset=fashion-mnist --data=small
+expect 3 "nowhere.tar" "$evaluate" --model_path=nowhere.tar --arch=DARTS_V2 \
+  --dataset=fashion-mnist --data=small
+
+# Exported: the best weights are that file.
+expect 0 "model.safetensors" "$export_model"
+cmp "$run/model.safetensors" "$run/best.safetensors" || fail "exported others"
+expect 0 "$run/model.safetensors" \
+  "$evaluate" --model_path="$run/model.safetensors" --logits=third.npy \
+  --dataset=fashion-mnist --data=small --threads=1
+cmp first.npy third.npy || fail "the exported network has other logits"
+
+# Stopped by each signal and taken up again, it ends with the same bytes.
+same() {
+  for file in best.safetensors last.safetensors metrics.csv result.json; do
+    cmp "$run/$file" "$1/$file" || fail "$file differs after a stop"
+  done
+}
+long=("${tiny[@]}" --steps_per_epoch=20 --report_freq=1 --save=long)
+expect 0 "top-1" "$train" "${long[@]}"
+run=$(echo runs/long-*)
+for signal in TERM INT; do
+  rm -rf runs/stopped-*
+  "$train" "${long[@]}" --save=stopped >out 2>err &
+  pid=$!
+  while ! grep -q "epoch 2/2 step" out && kill -0 $pid 2>/dev/null; do
+    sleep 0.02
+  done
+  kill -$signal $pid
+  wait $pid
+  got=$?
+  [ "$got" -eq $([ $signal = TERM ] && echo 143 || echo 130) ] ||
+    fail "exit code $got after SIG$signal"
+  grep -q "SIG$signal" err || fail "SIG$signal was not named"
+  expect 2 "--learning_rate" "$train" --resume=auto --learning_rate=0.5
+  expect 0 "resumed from" "$train" --resume=auto --threads=1
+  same "$(echo runs/stopped-*)"
+done
+
+# Upstream's line, with a file of torch.save relative to where the user is.
+mkdir -p best_model here
+cp "$checkpoint" best_model/FairDARTS-b.tar
+mkdir cifar
+for file in data_batch_{1,2,3,4,5} test_batch; do
+  for label in 0 1 2 3 4 5 6 7 8 9; do
+    printf "\\$(printf '%03o' $label)"
+    head -c 3072 /dev/zero | tr '\0' "\\$(printf '%03o' $((label * 20)))"
+  done >cifar/$file.bin
+done
+BUILD_WORKING_DIRECTORY=$TEST_TMPDIR/here expect 0 "10 of them" "$evaluate" \
+  --arch FairDARTS_b --model_path ../best_model/FairDARTS-b.tar \
+  --parse_method threshold --data ../cifar --threads=1
+expect 4 "its tensors are those of fairdarts/FairDARTS_b" "$evaluate" \
+  --arch FairDARTS_c --model_path best_model/FairDARTS-b.tar --data cifar
+
+exit $((failures > 0))

@@ -1,0 +1,15 @@
+#ifndef TRAINING_DATA_STRIPES_H_
+#define TRAINING_DATA_STRIPES_H_
+
+#include "training/data/dataset.h"
+
+namespace fairdarts {
+
+// A dataset for tests that a tiny network learns in a few steps: 8x8 grey
+// images with horizontal (0) or vertical (1) stripes under noise, two classes
+// that a crop or a mirror leaves apart.
+Dataset Stripes(int samples);
+
+}  // namespace fairdarts
+
+#endif  // TRAINING_DATA_STRIPES_H_

@@ -1,0 +1,355 @@
+#include "training/train_loop.h"
+
+#include <torch/types.h>
+
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "fairdarts/base/status.h"
+#include "genotypes/python_literal.h"
+#include "ops/torch_status.h"
+#include "search_space/initialization.h"
+#include "search_space/network_factory.h"
+#include "training/autocast.h"
+#include "training/checkpoint/checkpointer.h"
+#include "training/device.h"
+#include "training/memory_format.h"
+#include "training/network_weights.h"
+#include "training/train_config.h"
+#include "training/train_metrics.h"
+#include "training/train_options.h"
+
+namespace fairdarts {
+namespace {
+
+// Evaluation keeps no activations: larger batches cost little memory and
+// spread the overhead of each operation over more images.
+constexpr int64_t kEvaluationBatch = 256;
+
+absl::StatusOr<BatchMaker> Batches(const TrainConfig& config,
+                                   const Dataset* dataset) {
+  BatchOptions options;
+  options.augment = AugmentationOptions(config);
+  options.seed = config.seed();
+  options.purpose = "derived";
+  options.channels_last =
+      UsesChannelsLast(config.memory_format(), config.init_channels());
+  return BatchMaker::Create(dataset, options);
+}
+
+std::string EpochLine(const TrainEpochMetrics& metrics, int epochs,
+                      double images_per_second, bool best) {
+  const std::string valid =
+      metrics.valid_top1.has_value()
+          ? absl::StrFormat("  valid loss %.4f  valid top-1 %.2f %%%s",
+                            *metrics.valid_loss, 100 * *metrics.valid_top1,
+                            best ? " (best)" : "")
+          : "";
+  return absl::StrFormat(
+      "epoch %d/%d: lr %.4g  train loss %.4f  train top-1 %.2f %%%s  %.0f "
+      "images/s",
+      metrics.epoch + 1, epochs, metrics.learning_rate, metrics.train_loss,
+      100 * metrics.train_top1, valid, images_per_second);
+}
+
+std::string ResultText(const TrainResult& result, int epochs) {
+  nlohmann::ordered_json json;
+  json["epochs"] = epochs;
+  json["train_top1"] = result.train_top1;
+  if (result.best_valid_top1.has_value()) {
+    json["last_valid_top1"] = *result.last_valid_top1;
+    json["best_valid_top1"] = *result.best_valid_top1;
+    json["best_epoch"] = result.best_epoch + 1;
+  }
+  return json.dump(2) + "\n";
+}
+
+// A file's bytes as an entry of a snapshot, and back.
+void PutBytes(absl::string_view name, const std::string& bytes,
+              Snapshot& snapshot) {
+  const torch::Tensor tensor =
+      torch::empty({static_cast<int64_t>(bytes.size())}, torch::kUInt8);
+  std::memcpy(tensor.mutable_data_ptr(), bytes.data(), bytes.size());
+  snapshot.PutTensor(name, tensor);
+}
+
+absl::StatusOr<std::string> TakeBytes(const Snapshot& snapshot,
+                                      absl::string_view name) {
+  FD_ASSIGN_OR_RETURN(const torch::Tensor tensor, snapshot.Tensor(name));
+  if (tensor.scalar_type() != torch::kUInt8 || tensor.dim() != 1) {
+    return snapshot.Error(absl::StrCat(name, ": is not a row of bytes"));
+  }
+  return std::string(static_cast<const char*>(tensor.const_data_ptr()),
+                     tensor.numel());
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<TrainLoop>> TrainLoop::Create(
+    const TrainConfig& config, const Genotype& genotype,
+    const Dataset* dataset) {
+  FD_ASSIGN_OR_RETURN(const torch::Device device,
+                      FindDevice(config.device() == TrainConfig::CUDA));
+  FD_ASSIGN_OR_RETURN(const LrSchedule schedule,
+                      LrSchedule::Create(ScheduleOptions(config)));
+  FD_ASSIGN_OR_RETURN(EpochSampler sampler,
+                      EpochSampler::Create(SamplingOptions(config, *dataset)));
+  if (config.auxiliary() && config.batch_size() == 1) {
+    return UsageError(
+        "batch_size 1: the auxiliary head's batch norm cannot normalise a "
+        "single image; use a batch of at least 2, or --noauxiliary");
+  }
+  FD_ASSIGN_OR_RETURN(BatchMaker batches, Batches(config, dataset));
+  FD_ASSIGN_OR_RETURN(const NetworkConfig network_options,
+                      NetworkOptions(config, *dataset));
+  FD_ASSIGN_OR_RETURN(const std::shared_ptr<DerivedNetwork> network,
+                      MakeDerivedNetwork(genotype, network_options));
+  FD_RETURN_IF_ERROR(CatchTorch("network", [&] {
+    InitializeParameters(*network, config.seed());
+    network->to(device);
+    if (UsesChannelsLast(config.memory_format(), config.init_channels())) {
+      ToChannelsLast(*network);
+    }
+  }));
+  FD_ASSIGN_OR_RETURN(std::unique_ptr<TrainStep> step,
+                      TrainStep::Create(network, StepOptions(config)));
+  return absl::WrapUnique(new TrainLoop(config, dataset, device, schedule,
+                                        std::move(sampler), std::move(batches),
+                                        network, std::move(step)));
+}
+
+TrainLoop::TrainLoop(const TrainConfig& config, const Dataset* dataset,
+                     torch::Device device, LrSchedule schedule,
+                     EpochSampler sampler, BatchMaker batches,
+                     std::shared_ptr<DerivedNetwork> network,
+                     std::unique_ptr<TrainStep> step)
+    : config_(config),
+      dataset_(dataset),
+      device_(device),
+      schedule_(std::move(schedule)),
+      sampler_(std::move(sampler)),
+      batches_(std::move(batches)),
+      network_(std::move(network)),
+      step_(std::move(step)) {
+  state_.metrics = TrainMetricsHeader();
+  state_.timing = TimingHeader();
+}
+
+int64_t TrainLoop::steps_done() const {
+  return state_.epoch * sampler_.steps_per_epoch() + state_.step;
+}
+
+// Batches, orders of samples and dropped paths are functions of the seed, the
+// epoch and the step, so these say where every random stream and the sampler
+// stand.
+Snapshot TrainLoop::TakeSnapshot() const {
+  Snapshot snapshot(RunKind::kTrain);
+  step_->PutInto(snapshot);
+  snapshot.PutText("config", TrainConfigText(config_));
+  snapshot.PutText("genotype", ToPythonText(network_->genotype()));
+  snapshot.PutInteger("epoch", state_.epoch);
+  snapshot.PutInteger("step", state_.step);
+  snapshot.PutReal("epoch_sums/loss", state_.loss);
+  snapshot.PutReal("epoch_sums/gradient_norm", state_.gradient_norm);
+  snapshot.PutInteger("epoch_sums/correct", state_.correct);
+  snapshot.PutInteger("epoch_sums/images", state_.images);
+  snapshot.PutReal("epoch_sums/seconds", state_.seconds);
+  snapshot.PutText(kTrainMetrics, state_.metrics);
+  snapshot.PutText(kTrainTiming, state_.timing);
+  if (state_.result.best_epoch >= 0) {
+    snapshot.PutInteger("best/epoch", state_.result.best_epoch);
+    snapshot.PutReal("best/valid_top1", *state_.result.best_valid_top1);
+    snapshot.PutReal("best/valid_loss", state_.best_valid_loss);
+    PutBytes("best/file", state_.best_weights, snapshot);
+  }
+  return snapshot;
+}
+
+absl::Status TrainLoop::Resume(const Snapshot& snapshot) {
+  State state;
+  FD_ASSIGN_OR_RETURN(const int64_t epoch, snapshot.Integer("epoch"));
+  FD_ASSIGN_OR_RETURN(state.step, snapshot.Integer("step"));
+  if (epoch < 0 || epoch > config_.epochs() || state.step < 0 ||
+      state.step > sampler_.steps_per_epoch()) {
+    return snapshot.Error(absl::StrCat(
+        "epoch ", epoch, ", step ", state.step, ": the run has ",
+        config_.epochs(), " epochs of ", sampler_.steps_per_epoch(),
+        " steps; is it the same data?"));
+  }
+  state.epoch = static_cast<int>(epoch);
+  FD_ASSIGN_OR_RETURN(state.loss, snapshot.Real("epoch_sums/loss"));
+  FD_ASSIGN_OR_RETURN(state.gradient_norm,
+                      snapshot.Real("epoch_sums/gradient_norm"));
+  FD_ASSIGN_OR_RETURN(state.correct, snapshot.Integer("epoch_sums/correct"));
+  FD_ASSIGN_OR_RETURN(state.images, snapshot.Integer("epoch_sums/images"));
+  FD_ASSIGN_OR_RETURN(state.seconds, snapshot.Real("epoch_sums/seconds"));
+  FD_ASSIGN_OR_RETURN(state.metrics, snapshot.Text(kTrainMetrics));
+  FD_ASSIGN_OR_RETURN(state.timing, snapshot.Text(kTrainTiming));
+  if (snapshot.HasText("best/epoch")) {
+    FD_ASSIGN_OR_RETURN(const int64_t best, snapshot.Integer("best/epoch"));
+    state.result.best_epoch = static_cast<int>(best);
+    FD_ASSIGN_OR_RETURN(const double top1, snapshot.Real("best/valid_top1"));
+    state.result.best_valid_top1 = top1;
+    FD_ASSIGN_OR_RETURN(state.best_valid_loss,
+                        snapshot.Real("best/valid_loss"));
+    FD_ASSIGN_OR_RETURN(state.best_weights, TakeBytes(snapshot, "best/file"));
+  }
+  FD_RETURN_IF_ERROR(step_->TakeFrom(snapshot));
+  state_ = std::move(state);
+  return absl::OkStatus();
+}
+
+absl::Status TrainLoop::RunStep(const std::vector<int64_t>& order) {
+  const absl::Time start = absl::Now();
+  Batch batch =
+      batches_.Augmented(sampler_.Batch(order, state_.step), state_.epoch);
+  if (!device_.is_cpu()) {
+    batch.images = batch.images.to(device_);
+    batch.labels = batch.labels.to(device_);
+  }
+  FD_ASSIGN_OR_RETURN(
+      const TrainStepResult result,
+      step_->Run(batch, schedule_.LearningRate(state_.epoch),
+                 DroppedPaths(config_, state_.epoch, state_.step)));
+  state_.loss += result.loss;
+  state_.gradient_norm += result.gradient_norm;
+  state_.correct += result.correct;
+  state_.images += batch.labels.size(0);
+  state_.seconds += absl::ToDoubleSeconds(absl::Now() - start);
+  ++state_.step;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Classification> TrainLoop::Validate() {
+  network_->eval();
+  const bool bfloat16 = config_.precision() == Machine::BF16;
+  return Classify(
+      [&](const torch::Tensor& images) {
+        const Autocast autocast(bfloat16, device_.type());
+        return network_->Logits(images.to(device_));
+      },
+      dataset_->classes, batches_, sampler_.samples(), dataset_->size(),
+      kEvaluationBatch);
+}
+
+absl::Status TrainLoop::EndEpoch(const RunFolder& folder, RunLog& log) {
+  const auto steps = static_cast<double>(state_.step);
+  TrainEpochMetrics metrics;
+  metrics.epoch = state_.epoch;
+  metrics.learning_rate = schedule_.LearningRate(state_.epoch);
+  metrics.drop_path = DropProbability(config_, state_.epoch);
+  metrics.train_loss = state_.loss / steps;
+  metrics.train_top1 =
+      static_cast<double>(state_.correct) / static_cast<double>(state_.images);
+  metrics.grad_norm = state_.gradient_norm / steps;
+  state_.result.train_top1 = metrics.train_top1;
+
+  bool best = false;
+  std::string weights;
+  FD_RETURN_IF_ERROR(step_->WithResult([&]() -> absl::Status {
+    if (held_out() > 0) {
+      FD_ASSIGN_OR_RETURN(const Classification valid, Validate());
+      // Every step but the last one is checked by the loss of the next one.
+      if (!std::isfinite(valid.loss())) {
+        return NumbersError(absl::StrCat(
+            "after its last step the loss on the held-out images is ",
+            valid.loss()));
+      }
+      metrics.valid_loss = valid.loss();
+      metrics.valid_top1 = valid.top1();
+    }
+    FD_ASSIGN_OR_RETURN(
+        weights,
+        SerializeNetwork(*network_, DescribeNetwork(*network_, *dataset_)));
+    return absl::OkStatus();
+  }));
+  if (metrics.valid_top1.has_value()) {
+    TrainResult& result = state_.result;
+    result.last_valid_top1 = metrics.valid_top1;
+    best = !result.best_valid_top1.has_value() ||
+           *metrics.valid_top1 > *result.best_valid_top1 ||
+           (*metrics.valid_top1 == *result.best_valid_top1 &&
+            *metrics.valid_loss < state_.best_valid_loss);
+    if (best) {
+      result.best_valid_top1 = metrics.valid_top1;
+      result.best_epoch = state_.epoch;
+      state_.best_valid_loss = *metrics.valid_loss;
+      state_.best_weights = weights;
+    }
+  }
+  const double images_per_second =
+      static_cast<double>(state_.images) / state_.seconds;
+  log.Info(EpochLine(metrics, config_.epochs(), images_per_second, best));
+  absl::StrAppend(&state_.metrics, TrainMetricsRow(metrics));
+  absl::StrAppend(&state_.timing,
+                  TimingRow(state_.epoch, state_.seconds, images_per_second));
+  FD_RETURN_IF_ERROR(folder.Write(kTrainMetrics, state_.metrics));
+  FD_RETURN_IF_ERROR(folder.Write(kTrainTiming, state_.timing));
+  if (best) FD_RETURN_IF_ERROR(folder.Write(kBestWeights, weights));
+  FD_RETURN_IF_ERROR(folder.Write(kLastWeights, weights));
+  ++state_.epoch;
+  state_.step = 0;
+  state_.loss = state_.gradient_norm = state_.seconds = 0;
+  state_.correct = state_.images = 0;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<TrainResult> TrainLoop::Run(const RunFolder& folder,
+                                           StopSignals& signals, RunLog& log) {
+  CheckpointerOptions options;
+  options.every_steps = config_.checkpoint_steps();
+  Checkpointer checkpointer(
+      CheckpointFolder(folder.path(), RunKind::kTrain), signals, log,
+      [this] { return TakeSnapshot(); }, options);
+  // A best of a later epoch, of a course that was left, must not stay.
+  if (!state_.best_weights.empty()) {
+    FD_RETURN_IF_ERROR(folder.Write(kBestWeights, state_.best_weights));
+  }
+  Progress::Options progress_options;
+  progress_options.epochs = config_.epochs();
+  progress_options.steps_per_epoch =
+      static_cast<int>(sampler_.steps_per_epoch());
+  progress_options.steps_before = steps_done();
+  progress_options.report_freq = config_.report_freq();
+  Progress progress(log, progress_options);
+
+  while (state_.epoch < config_.epochs()) {
+    const int epoch = state_.epoch;
+    const std::string epoch_name = absl::StrCat("epoch ", epoch + 1);
+    const std::vector<int64_t> order = sampler_.Order(epoch);
+    while (state_.step < sampler_.steps_per_epoch()) {
+      const int64_t images_before = state_.images;
+      const std::string where =
+          absl::StrCat(epoch_name, ": step ", state_.step + 1);
+      FD_RETURN_IF_ERROR(
+          checkpointer.Guard(steps_done(), absl::StrCat("before ", where),
+                             [&] { return Annotate(RunStep(order), where); }));
+      StepReport report;
+      report.epoch = epoch;
+      report.step = static_cast<int>(state_.step) - 1;
+      report.train_loss = state_.loss / static_cast<double>(state_.step);
+      report.train_top1 = static_cast<double>(state_.correct) /
+                          static_cast<double>(state_.images);
+      report.images = state_.images - images_before;
+      progress.Step(report);
+    }
+    FD_RETURN_IF_ERROR(checkpointer.Guard(
+        steps_done(), absl::StrCat("after ", epoch_name),
+        [&] { return Annotate(EndEpoch(folder, log), epoch_name); }));
+    FD_RETURN_IF_ERROR(
+        checkpointer.Save(steps_done(), state_.result.best_epoch == epoch));
+  }
+  FD_RETURN_IF_ERROR(
+      folder.Write(kTrainResult, ResultText(state_.result, config_.epochs())));
+  return state_.result;
+}
+
+}  // namespace fairdarts

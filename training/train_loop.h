@@ -1,0 +1,119 @@
+#ifndef TRAINING_TRAIN_LOOP_H_
+#define TRAINING_TRAIN_LOOP_H_
+
+// A whole training of a derived network: the epochs around train_step.h, what
+// they report and what they leave in the run folder.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/optional.h"
+#include "genotypes/genotype.h"
+#include "search_space/derived_network.h"
+#include "torch/types.h"
+#include "training/checkpoint/checkpoint_folder.h"
+#include "training/checkpoint/snapshot.h"
+#include "training/checkpoint/step_guard.h"
+#include "training/checkpoint/stop_signals.h"
+#include "training/classification.h"
+#include "training/data/batch.h"
+#include "training/data/dataset.h"
+#include "training/data/epoch_sampler.h"
+#include "training/progress.h"
+#include "training/run_folder.h"
+#include "training/run_log.h"
+#include "training/schedule/lr_schedule.h"
+#include "training/train_config.pb.h"
+#include "training/train_files.h"
+#include "training/train_step.h"
+
+namespace fairdarts {
+
+// What a training leaves in its folder beside the weights (train_files.h), the
+// genotype's files, the record of its configuration and checkpoints/.
+inline constexpr char kTrainMetrics[] = "metrics.csv";
+inline constexpr char kTrainTiming[] = "timing.csv";
+inline constexpr char kTrainResult[] = "result.json";  // from its end on
+
+struct TrainResult {
+  double train_top1 = 0;  // of the last epoch, with augmentation
+  // On what was held out, without augmentation; none where nothing was.
+  absl::optional<double> last_valid_top1;
+  absl::optional<double> best_valid_top1;
+  int best_epoch = -1;  // from 0
+};
+
+// The state between two steps is a function of configuration, genotype, data
+// and the number of steps alone: a run that was stopped at any step and taken
+// up again ends with the same bytes, but for timing.csv. Not thread-safe.
+class TrainLoop {
+ public:
+  // Network, optimiser and batches of a resolved configuration. `dataset` is a
+  // training split and must outlive the loop. Usage errors name the flag that
+  // does not fit the data. Writes nothing.
+  static absl::StatusOr<std::unique_ptr<TrainLoop>> Create(
+      const TrainConfig& config, const Genotype& genotype,
+      const Dataset* dataset);
+
+  // Takes the state of a checkpoint over. After an error the loop is of no
+  // further use.
+  absl::Status Resume(const Snapshot& snapshot);
+
+  // Runs the epochs that remain. After each the held-out images are evaluated,
+  // and the files above and a checkpoint are written. A signal ends the run
+  // with a checkpoint and StopSignals' error. A loss that is not finite ends it
+  // with a numbers error that names epoch and step.
+  absl::StatusOr<TrainResult> Run(const RunFolder& folder, StopSignals& signals,
+                                  RunLog& log);
+
+  // What it starts from and works on, for the log.
+  const EpochSampler& sampler() const { return sampler_; }
+  const DerivedNetwork& network() const { return *network_; }
+  int64_t held_out() const { return dataset_->size() - sampler_.samples(); }
+  int64_t steps_done() const;
+
+ private:
+  // Everything that moves but the network and its optimiser.
+  struct State {
+    int epoch = 0;     // that is running
+    int64_t step = 0;  // of it, that comes next
+    // Over the steps of the epoch so far.
+    double loss = 0;
+    double gradient_norm = 0;
+    int64_t correct = 0;
+    int64_t images = 0;
+    double seconds = 0;
+    std::string metrics;  // kTrainMetrics and kTrainTiming so far
+    std::string timing;
+    TrainResult result;
+    double best_valid_loss = 0;
+    std::string best_weights;  // kBestWeights so far
+  };
+
+  TrainLoop(const TrainConfig& config, const Dataset* dataset,
+            torch::Device device, LrSchedule schedule, EpochSampler sampler,
+            BatchMaker batches, std::shared_ptr<DerivedNetwork> network,
+            std::unique_ptr<TrainStep> step);
+
+  Snapshot TakeSnapshot() const;
+  absl::Status RunStep(const std::vector<int64_t>& order);
+  absl::Status EndEpoch(const RunFolder& folder, RunLog& log);
+  absl::StatusOr<Classification> Validate();
+
+  const TrainConfig config_;
+  const Dataset* const dataset_;
+  const torch::Device device_;
+  const LrSchedule schedule_;
+  const EpochSampler sampler_;
+  const BatchMaker batches_;
+  const std::shared_ptr<DerivedNetwork> network_;
+  const std::unique_ptr<TrainStep> step_;
+  State state_;
+};
+
+}  // namespace fairdarts
+
+#endif  // TRAINING_TRAIN_LOOP_H_

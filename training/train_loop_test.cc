@@ -1,0 +1,328 @@
+#include "training/train_loop.h"
+
+#include <ATen/Parallel.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <ostream>
+#include <sstream>
+#include <streambuf>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "fairdarts/base/file.h"
+#include "fairdarts/base/random.h"
+#include "fairdarts/runtime/model_file.h"
+#include "genotypes/catalog.h"
+#include "tests/status_matchers.h"
+#include "training/data/stripes.h"
+#include "training/train_config.h"
+
+namespace fairdarts {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+// Some of the tests' own values, then `flags`.
+TrainConfig ConfigOf(std::vector<const char*> flags) {
+  std::vector<const char*> argv = {"train",
+                                   "--epochs=3",
+                                   "--batch_size=6",
+                                   "--steps_per_epoch=0",
+                                   "--valid_portion=0.2",
+                                   "--init_channels=2",
+                                   "--layers=3",
+                                   "--noauxiliary",
+                                   "--learning_rate=0.05",
+                                   "--report_freq=1"};
+  argv.insert(argv.end(), flags.begin(), flags.end());
+  absl::StatusOr<ResolvedTrain> resolved =
+      TrainFromCommandLine(static_cast<int>(argv.size()), argv.data());
+  EXPECT_THAT(resolved, IsOk());
+  return resolved->config;
+}
+
+const Genotype& Published(absl::string_view name) {
+  return FindInCatalog(name)->entry->genotype;
+}
+
+// Raises SIGTERM when it has been written so many lines: as reports come every
+// step, at any step.
+class RaisingBuffer : public std::streambuf {
+ public:
+  explicit RaisingBuffer(int64_t lines) : lines_left_(lines) {}
+
+ protected:
+  int overflow(int c) override {
+    if (c == '\n' && --lines_left_ == 0) std::raise(SIGTERM);
+    return c;
+  }
+
+ private:
+  int64_t lines_left_;
+};
+
+constexpr int64_t kNever = -1;
+
+struct Outcome {
+  absl::StatusOr<TrainResult> result = absl::UnknownError("not run");
+  std::string folder;
+
+  std::string File(absl::string_view name) const {
+    absl::StatusOr<std::string> contents =
+        ReadFile(absl::StrCat(folder, "/", name));
+    EXPECT_THAT(contents, IsOk()) << name;
+    return contents.ok() ? *contents : "";
+  }
+  bool Has(absl::string_view name) const {
+    return ReadFile(absl::StrCat(folder, "/", name)).ok();
+  }
+};
+
+// Runs a training, stopped after `lines` lines, in a new folder, or goes on
+// with the one in `folder`.
+Outcome RunTraining(const TrainConfig& config, const Dataset& dataset,
+                    int64_t lines = kNever, absl::string_view folder = "",
+                    absl::string_view genotype = "FairDARTS_b") {
+  Outcome outcome;
+  auto loop = TrainLoop::Create(config, Published(genotype), &dataset);
+  if (!loop.ok()) {
+    outcome.result = loop.status();
+    return outcome;
+  }
+  RaisingBuffer buffer(lines);
+  std::ostream out(&buffer);
+  std::ostringstream err;
+  RunLog log(out, err, /*terminal=*/false, /*columns=*/80);
+  absl::StatusOr<RunFolder> run =
+      folder.empty()
+          ? RunFolder::Create(::testing::TempDir(), "train", absl::Now())
+          : RunFolder::Open(std::string(folder));
+  EXPECT_THAT(run, IsOk());
+  outcome.folder = run->path();
+  if (!folder.empty()) {
+    const auto found =
+        CheckpointFolder(run->path(), RunKind::kTrain).Latest(log);
+    EXPECT_THAT(found, IsOk());
+    EXPECT_THAT((*loop)->Resume(found->snapshot), IsOk());
+  }
+  StopSignals signals;
+  outcome.result = (*loop)->Run(*run, signals, log);
+  return outcome;
+}
+
+// Everything but what the clock says.
+void ExpectSameRun(const Outcome& a, const Outcome& b) {
+  ASSERT_THAT(a.result, IsOk());
+  ASSERT_THAT(b.result, IsOk());
+  for (const char* const name :
+       {kBestWeights, kLastWeights, kTrainMetrics, kTrainResult}) {
+    EXPECT_TRUE(a.File(name) == b.File(name)) << name;
+  }
+  const auto state = [](const Outcome& outcome) {
+    std::ostringstream ignored;
+    RunLog log(ignored, ignored, false, 80);
+    return CheckpointFolder(outcome.folder, RunKind::kTrain)
+        .Latest(log)
+        ->snapshot;
+  };
+  const Snapshot first = state(a);
+  const Snapshot second = state(b);
+  ASSERT_EQ(first.tensors().size(), second.tensors().size());
+  for (const auto& [name, tensor] : first.tensors()) {
+    EXPECT_TRUE(tensor.equal(*second.Tensor(name))) << name;
+  }
+  for (const auto& [name, text] : first.texts()) {
+    if (name == kTrainTiming) continue;
+    EXPECT_EQ(text, *second.Text(name)) << name;
+  }
+}
+
+class TrainLoopTest : public ::testing::Test {
+ protected:
+  TrainLoopTest() { at::set_num_threads(1); }
+};
+
+TEST_F(TrainLoopTest, LeavesBestAndLastApart) {
+  const Dataset dataset = Stripes(60);
+  const Outcome run = RunTraining(ConfigOf({}), dataset);
+  ASSERT_THAT(run.result, IsOk());
+  const std::vector<std::string> rows =
+      absl::StrSplit(run.File(kTrainMetrics), '\n', absl::SkipEmpty());
+  EXPECT_THAT(rows, SizeIs(4));
+  EXPECT_TRUE(absl::StartsWith(rows[0], "epoch,learning_rate,"));
+  for (const char* const name : {kBestWeights, kLastWeights}) {
+    const auto model = ModelFile::Parse(run.File(name), name);
+    ASSERT_THAT(model, IsOk());
+    EXPECT_TRUE(model->description().genotype == Published("FairDARTS_b"));
+    EXPECT_EQ(model->description().network.image_size, 8);
+    EXPECT_EQ(model->description().normalization.mean, dataset.mean);
+  }
+  const bool last_is_best = run.result->best_epoch == 2;
+  EXPECT_EQ(run.File(kBestWeights) == run.File(kLastWeights), last_is_best);
+  EXPECT_THAT(run.File(kTrainResult), HasSubstr("best_valid_top1"));
+}
+
+TEST_F(TrainLoopTest, HoldingNothingOutLeavesTheLastAlone) {
+  const Dataset dataset = Stripes(30);
+  const Outcome run = RunTraining(ConfigOf({"--valid_portion=0"}), dataset);
+  ASSERT_THAT(run.result, IsOk());
+  EXPECT_FALSE(run.result->best_valid_top1.has_value());
+  EXPECT_TRUE(run.Has(kLastWeights));
+  EXPECT_FALSE(run.Has(kBestWeights));
+  EXPECT_THAT(run.File(kTrainResult), Not(HasSubstr("valid")));
+}
+
+TEST_F(TrainLoopTest, LearnsWhatIsThere) {
+  const Dataset dataset = Stripes(240);
+  // Chance is 50 % of the 48 images held out, with a standard deviation of
+  // 7.2 %.
+  const Outcome run = RunTraining(
+      ConfigOf({"--epochs=6", "--batch_size=12", "--auxiliary"}), dataset);
+  EXPECT_THAT(run.result,
+              StatusIs(absl::StatusCode::kInvalidArgument, "auxiliary"));
+  const Outcome plain =
+      RunTraining(ConfigOf({"--epochs=6", "--batch_size=12"}), dataset);
+  ASSERT_THAT(plain.result, IsOk());
+  EXPECT_GT(*plain.result->best_valid_top1, 0.8);
+}
+
+// The runs whose stops are tried: everything that holds state is on in one of
+// them. With 60 samples and a fifth held out 48 are trained on; a batch of 47
+// leaves a last one of a single image.
+struct ResumeCase {
+  const char* name;
+  std::vector<const char*> flags;
+  int64_t lines;  // that the whole run writes: one a step and one an epoch
+  const char* genotype = "FairDARTS_b";
+};
+
+const ResumeCase kResumeCases[] = {
+    {"Plain", {}, 3 * (8 + 1)},
+    {"AverageDropPathSmoothing",
+     {"--ema_decay=0.9", "--drop_path_prob=0.3", "--label_smoothing=0.1",
+      "--lr_schedule=linear", "--warmup_epochs=1", "--cutout",
+      "--cutout_length=4", "--checkpoint_steps=3"},
+     3 * (8 + 1),
+     "DARTS_V2"},
+    {"LastBatchOfOne", {"--batch_size=47", "--epochs=6"}, 6 * (2 + 1)},
+    {"BatchOfOne", {"--batch_size=1", "--steps_per_epoch=5"}, 3 * (5 + 1)},
+};
+
+class TrainResumeTest : public ::testing::TestWithParam<ResumeCase> {
+ protected:
+  TrainResumeTest() { at::set_num_threads(1); }
+};
+
+TEST_P(TrainResumeTest, StoppedAnywhereEndsWithTheSameBytes) {
+  const ResumeCase& test_case = GetParam();
+  const Dataset dataset = Stripes(60);
+  const TrainConfig config = ConfigOf(test_case.flags);
+  const Outcome whole =
+      RunTraining(config, dataset, kNever, "", test_case.genotype);
+  ASSERT_THAT(whole.result, IsOk());
+  RandomStream random("train_loop_test", {Fnv1a64(test_case.name)});
+  for (int i = 0; i < 5; ++i) {
+    // The last line is of the last epoch: nothing is left to stop then.
+    const auto lines =
+        static_cast<int64_t>(1 + random.Below(test_case.lines - 1));
+    SCOPED_TRACE(absl::StrCat("stopped after ", lines, " lines"));
+    Outcome run = RunTraining(config, dataset, lines, "", test_case.genotype);
+    ASSERT_THAT(run.result, ExitCodeIs(ExitCode::kTerminated));
+    EXPECT_FALSE(run.Has(kTrainResult));
+    run = RunTraining(config, dataset, kNever, run.folder, test_case.genotype);
+    ExpectSameRun(run, whole);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Runs, TrainResumeTest,
+                         ::testing::ValuesIn(kResumeCases),
+                         [](const ::testing::TestParamInfo<ResumeCase>& info) {
+                           return std::string(info.param.name);
+                         });
+
+TEST_F(TrainLoopTest, StoppedAgainAndAgainEndsWithTheSameBytes) {
+  const Dataset dataset = Stripes(60);
+  const TrainConfig config = ConfigOf({});
+  const Outcome whole = RunTraining(config, dataset);
+  Outcome run = RunTraining(config, dataset, 2);
+  int stops = 0;
+  while (!run.result.ok()) {
+    ASSERT_THAT(run.result, ExitCodeIs(ExitCode::kTerminated));
+    ASSERT_LT(++stops, 30);
+    run = RunTraining(config, dataset, 2, run.folder);
+  }
+  EXPECT_GT(stops, 10);
+  ExpectSameRun(run, whole);
+}
+
+TEST_F(TrainLoopTest, TheSeedDecidesTheBytes) {
+  const Dataset dataset = Stripes(60);
+  const Outcome first = RunTraining(ConfigOf({"--epochs=1"}), dataset);
+  ExpectSameRun(RunTraining(ConfigOf({"--epochs=1"}), dataset), first);
+  const Outcome other =
+      RunTraining(ConfigOf({"--epochs=1", "--seed=1"}), dataset);
+  EXPECT_FALSE(other.File(kLastWeights) == first.File(kLastWeights));
+}
+
+TEST_F(TrainLoopTest, ACheckpointOfOtherDataIsRefused) {
+  const Dataset dataset = Stripes(60);
+  const Outcome run = RunTraining(ConfigOf({}), dataset, 7);
+  std::ostringstream ignored;
+  RunLog log(ignored, ignored, false, 80);
+  const auto found = CheckpointFolder(run.folder, RunKind::kTrain).Latest(log);
+  ASSERT_THAT(found, IsOk());
+  const Dataset less = Stripes(20);
+  auto loop = TrainLoop::Create(ConfigOf({}), Published("FairDARTS_b"), &less);
+  ASSERT_THAT(loop, IsOk());
+  const absl::Status resumed = (*loop)->Resume(found->snapshot);
+  EXPECT_THAT(resumed, ExitCodeIs(ExitCode::kModelFile));
+  EXPECT_THAT(std::string(resumed.message()), HasSubstr("epochs of 3 steps"));
+  auto other =
+      TrainLoop::Create(ConfigOf({}), Published("FairDARTS_a"), &dataset);
+  EXPECT_THAT((*other)->Resume(found->snapshot),
+              ExitCodeIs(ExitCode::kModelFile));
+}
+
+TEST_F(TrainLoopTest, ALossThatIsNotANumberNamesEpochAndStep) {
+  const Dataset dataset = Stripes(60);
+  const Outcome run = RunTraining(ConfigOf({"--learning_rate=1e38"}), dataset);
+  EXPECT_THAT(run.result, ExitCodeIs(ExitCode::kNumbers));
+  EXPECT_THAT(std::string(run.result.status().message()),
+              HasSubstr("epoch 1: step "));
+}
+
+TEST_F(TrainLoopTest, RefusesWhatDoesNotFitTheData) {
+  const Dataset dataset = Stripes(60);
+  EXPECT_THAT(RunTraining(ConfigOf({"--batch_size=50"}), dataset).result,
+              StatusIs(absl::StatusCode::kInvalidArgument, "batch_size 50"));
+  Dataset wide = Stripes(60);
+  wide.width = 4;
+  wide.height = 16;
+  EXPECT_THAT(RunTraining(ConfigOf({}), wide).result,
+              StatusIs(absl::StatusCode::kInvalidArgument, "16x4"));
+}
+
+TEST_F(TrainLoopTest, BFloat16TrainsToo) {
+  const Dataset dataset = Stripes(60);
+  for (const char* const genotype : {"FairDARTS_b", "DARTS_V2"}) {
+    const Outcome fp32 =
+        RunTraining(ConfigOf({"--epochs=1"}), dataset, kNever, "", genotype);
+    const Outcome bf16 =
+        RunTraining(ConfigOf({"--epochs=1", "--precision=bf16"}), dataset,
+                    kNever, "", genotype);
+    ASSERT_THAT(bf16.result, IsOk());
+    EXPECT_FALSE(bf16.File(kLastWeights) == fp32.File(kLastWeights));
+  }
+}
+
+}  // namespace
+}  // namespace fairdarts
