@@ -67,9 +67,9 @@ HWY_INLINE void FillFrame(D d, const DepthwiseArguments& a, const float* in,
           hn::StoreU(hn::Max(hn::LoadU(d, in + x), low), d, row + x);
         }
       } else {
-        for (int x = 0; x < width; ++x) {
-          row[x] = a.relu ? std::max(in[x], 0.0f) : in[x];
-        }
+        // Reads on into the next row or the slack, and leaves the padding.
+        hn::BlendedStore(hn::Max(hn::LoadU(d, in), low), hn::FirstN(d, width),
+                         d, row);
       }
       in += width;
       row += frame.row_stride;
@@ -171,7 +171,7 @@ struct Block {
 };
 
 // One row of outputs at any stride, tap by tap: for the few convolutions of
-// stride 2 and the rows that are left over, which do not repay unrolled code.
+// stride 2 and maps lower than a block, which do not repay unrolled code.
 template <int kKernel>
 struct Line {
   template <int kVectors, class D>
@@ -242,11 +242,14 @@ void Planes(D d, const DepthwiseArguments& a) {
       return place;
     };
     int y = 0;
-    if (shape.stride == 1) {
-      for (; y + Rows::kStepRows <= height; y += Rows::kStepRows) {
+    if (shape.stride == 1 && height >= Rows::kStepRows) {
+      while (y < height) {
+        // The last block overlaps the one before.
+        y = std::min(y, height - Rows::kStepRows);
         for (int phase = 0; phase < kDilation; ++phase) {
           Columns<Rows>(d, at(y + phase), width);
         }
+        y += Rows::kStepRows;
       }
     }
     for (; y < height; ++y) Columns<Line<kKernel>>(d, at(y), width);
@@ -272,14 +275,15 @@ void Kernels(D d, const DepthwiseArguments& a) {
 }
 
 void Depthwise(const DepthwiseArguments& a) {
-  // Vectors no longer than a row, so that no lanes idle.
-  if (HWY_TARGET == HWY_AVX3 && a.shape.out_width() >= 16) {
+  // No longer than a row, unless that is short: half idle lanes of a few small
+  // maps are not worth another copy of the code.
+#if HWY_TARGET == HWY_AVX3
+  if (a.shape.out_width() >= 16) {
     Kernels(hn::CappedTag<float, 16>(), a);
-  } else if (a.shape.out_width() >= 8) {
-    Kernels(hn::CappedTag<float, 8>(), a);
-  } else {
-    Kernels(hn::CappedTag<float, 4>(), a);
+    return;
   }
+#endif
+  Kernels(hn::CappedTag<float, 8>(), a);
 }
 
 #endif  // HWY_TARGET != HWY_SCALAR
