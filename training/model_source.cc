@@ -130,6 +130,14 @@ absl::StatusOr<NetworkConfig> NetworkOf(const StateDict& tensors,
   } else if (options.images.has_value()) {
     network.image_size = options.images->size;
   }
+  if (options.images.has_value() &&
+      options.images->normalization.mean.size() !=
+          static_cast<size_t>(network.image_channels)) {
+    return UsageError(absl::StrCat("its network takes images of ",
+                                   network.image_channels,
+                                   " channels; those of the dataset have ",
+                                   options.images->normalization.mean.size()));
+  }
   FD_RETURN_IF_ERROR(CheckGiven("init_channels", options.init_channels,
                                 network.init_channels));
   FD_RETURN_IF_ERROR(CheckGiven("layers", options.layers, network.layers));

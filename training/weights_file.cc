@@ -2,35 +2,15 @@
 
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/optional.h"
 #include "fairdarts/base/safetensors.h"
 #include "fairdarts/base/status.h"
 #include "torch/types.h"
+#include "training/checkpoint/dtype.h"
 
 namespace fairdarts {
-namespace {
-
-absl::StatusOr<DType> DTypeOf(const std::string& name,
-                              const torch::Tensor& tensor) {
-  switch (tensor.scalar_type()) {
-    case torch::kFloat32:
-      return DType::kF32;
-    case torch::kFloat64:
-      return DType::kF64;
-    case torch::kBFloat16:
-      return DType::kBF16;
-    case torch::kFloat16:
-      return DType::kF16;
-    case torch::kInt64:
-      return DType::kI64;
-    default:
-      return absl::UnimplementedError(
-          absl::StrCat("tensor ", name, ": no safetensors type for ",
-                       torch::toString(tensor.scalar_type())));
-  }
-}
-
-}  // namespace
 
 absl::StatusOr<std::string> SerializeWeights(
     const torch::nn::Module& module, const Alphas& alphas,
@@ -38,13 +18,19 @@ absl::StatusOr<std::string> SerializeWeights(
   // Keeps the contiguous copies alive that the views below point into.
   std::vector<torch::Tensor> copies;
   std::vector<TensorToWrite> tensors;
-  const auto add = [&](const std::string& name, const torch::Tensor& tensor) {
-    FD_ASSIGN_OR_RETURN(const DType dtype, DTypeOf(name, tensor));
+  const auto add = [&](const std::string& name,
+                       const torch::Tensor& tensor) -> absl::Status {
+    const absl::optional<DType> dtype = DTypeOf(tensor.scalar_type());
+    if (!dtype.has_value()) {
+      return absl::UnimplementedError(
+          absl::StrCat("tensor ", name, ": no safetensors type for ",
+                       torch::toString(tensor.scalar_type())));
+    }
     copies.push_back(tensor.detach().to(torch::kCPU).contiguous());
     const torch::Tensor& copy = copies.back();
     tensors.push_back(
         {name,
-         {dtype,
+         {*dtype,
           copy.sizes().vec(),
           {static_cast<const char*>(copy.const_data_ptr()), copy.nbytes()}}});
     return absl::OkStatus();

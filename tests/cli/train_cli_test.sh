@@ -65,7 +65,7 @@ refuse 6 "--device=cpu" "$train" "${tiny[@]}" --gpu=0
 refuse 2 "no training has left weights" "$evaluate"
 refuse 2 "no training has left weights" "$export_model"
 refuse 2 "nowhere" "$train" --resume=nowhere
-refuse 5 "epoch 1: step 2: " "$train" "${tiny[@]}" --learning_rate=1e38
+expect 5 "epoch 1: step 2: " "$train" "${tiny[@]}" --learning_rate=1e38
 rm -rf runs
 
 # A whole run; without a search FairDARTS_a is taken.
@@ -87,7 +87,7 @@ expect 0 '"top5"' "$evaluate" --format=json --weights=last --per_class \
 python3 -c 'import json; json.load(open("out"))' 2>/dev/null ||
   grep -q '^{' out || fail "not JSON alone"
 expect 0 "held-out images" "$evaluate" --split=valid --threads=1
-expect 2 "1x28x28" "$evaluate" --model_path="$checkpoint" \
+expect 2 "images of 3 channels" "$evaluate" --model_path="$checkpoint" \
   --arch=FairDARTS_b --dataset=fashion-mnist --data=small
 expect 3 "nowhere.tar" "$evaluate" --model_path=nowhere.tar --arch=DARTS_V2 \
   --dataset=fashion-mnist --data=small
@@ -122,7 +122,7 @@ for signal in TERM INT; do
   [ "$got" -eq $([ $signal = TERM ] && echo 143 || echo 130) ] ||
     fail "exit code $got after SIG$signal"
   grep -q "SIG$signal" err || fail "SIG$signal was not named"
-  expect 2 "--learning_rate" "$train" --resume=auto --learning_rate=0.5
+  expect 2 "learning_rate 0.5" "$train" --resume=auto --learning_rate=0.5
   expect 0 "resumed from" "$train" --resume=auto --threads=1
   same "$(echo runs/stopped-*)"
 done

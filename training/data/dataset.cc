@@ -37,6 +37,8 @@ struct KnownDataset {
   // Published; empty: computed from the training split.
   std::vector<double> mean;
   std::vector<double> standard_deviation;
+  // Published; for files that do not name their classes.
+  std::vector<std::string> class_names;
 };
 
 const std::vector<KnownDataset>& KnownDatasets() {
@@ -48,8 +50,10 @@ const std::vector<KnownDataset>& KnownDatasets() {
        "/usr/share/datasets/fashion-mnist",
        10,
        {},
-       {}},
-      {"mnist", Format::kIdx, "MNIST/raw", "", "", 10, {}, {}},
+       {},
+       {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal",
+        "Shirt", "Sneaker", "Bag", "Ankle boot"}},
+      {"mnist", Format::kIdx, "MNIST/raw", "", "", 10, {}, {}, {}},
       {"cifar10",
        Format::kCifar10,
        "cifar-10-batches-bin",
@@ -57,7 +61,8 @@ const std::vector<KnownDataset>& KnownDatasets() {
        "",
        10,
        {.49139968, .48215827, .44653124},
-       {.24703233, .24348505, .26158768}},
+       {.24703233, .24348505, .26158768},
+       {}},
       {"cifar100",
        Format::kCifar100,
        "cifar-100-binary",
@@ -65,7 +70,8 @@ const std::vector<KnownDataset>& KnownDatasets() {
        "",
        100,
        {.50707519, .48654887, .44091785},
-       {.26733428, .25643846, .27615049}},
+       {.26733428, .25643846, .27615049},
+       {}},
   };
   return *kDatasets;
 }
@@ -280,6 +286,9 @@ absl::StatusOr<Dataset> LoadDataset(absl::string_view name,
   if (train.class_names.empty()) {
     train.classes =
         *std::max_element(train.labels.begin(), train.labels.end()) + 1;
+    if (train.classes == static_cast<int>(known->class_names.size())) {
+      train.class_names = known->class_names;
+    }
   }
   if (known->mean.empty()) {
     FD_RETURN_IF_ERROR(ComputeMoments(&train, found));
@@ -298,6 +307,7 @@ absl::StatusOr<Dataset> LoadDataset(absl::string_view name,
         train.width, " as the training images"));
   }
   test.classes = train.classes;
+  test.class_names = train.class_names;
   test.mean = std::move(train.mean);
   test.standard_deviation = std::move(train.standard_deviation);
   return test;

@@ -290,6 +290,8 @@ TEST(DatasetTest, LoadsFashionMnist) {
     EXPECT_EQ(dataset.height, 28);
     EXPECT_EQ(dataset.width, 28);
     EXPECT_EQ(dataset.classes, 10);
+    ASSERT_EQ(dataset.class_names.size(), 10u);
+    EXPECT_EQ(dataset.class_names[9], "Ankle boot");
     EXPECT_THAT(dataset.mean, ElementsAre(DoubleNear(.2860, kHalfDigit)));
     EXPECT_THAT(dataset.standard_deviation,
                 ElementsAre(DoubleNear(.3530, kHalfDigit)));
