@@ -5,10 +5,10 @@
 
 namespace fairdarts {
 
-// A dataset for tests that a tiny network learns in a few steps: 8x8 grey
-// images with horizontal (0) or vertical (1) stripes under noise, two classes
-// that a crop or a mirror leaves apart.
-Dataset Stripes(int samples);
+// A dataset for tests that a tiny network learns in a few steps: grey images of
+// size x size with horizontal (0) or vertical (1) stripes under noise, two
+// classes that a crop or a mirror leaves apart.
+Dataset Stripes(int samples, int size = 8);
 
 }  // namespace fairdarts
 
