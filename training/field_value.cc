@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
@@ -158,19 +159,22 @@ absl::Status CheckField(absl::string_view name, absl::string_view text,
   return absl::OkStatus();
 }
 
-// The value of an enum that `text` names, or null.
-const EnumValueDescriptor* FindEnumValue(absl::string_view text,
-                                         const EnumDescriptor& values) {
+// The value of an enum that `text` names.
+absl::StatusOr<const EnumValueDescriptor*> FindEnumValue(
+    absl::string_view name, absl::string_view text,
+    const EnumDescriptor& values) {
   uint64_t number;
   const bool is_number = absl::SimpleAtoi(text, &number);
   for (int i = 0; i < values.value_count(); ++i) {
     const EnumValueDescriptor* const value = values.value(i);
-    if (is_number ? OptionsOf(*value).numbers()
-                  : Folded(text) == Folded(value->name())) {
-      return value;
+    const FlagValueOptions& options = OptionsOf(*value);
+    if (is_number && options.has_only_number_0()) {
+      if (number == 0 || options.has_refused()) return value;
+      return BadValue(name, text, options.only_number_0());
     }
+    if (!is_number && Folded(text) == Folded(value->name())) return value;
   }
-  return nullptr;
+  return BadValue(name, text, MustBeOneOf(text, EnumSpellings(values)));
 }
 
 }  // namespace
@@ -209,12 +213,8 @@ absl::Status ParseField(absl::string_view name, absl::string_view text,
       reflection->SetString(&message, &field, std::string(text));
       break;
     case FieldDescriptor::CPPTYPE_ENUM: {
-      const EnumValueDescriptor* const value =
-          FindEnumValue(text, *field.enum_type());
-      if (value == nullptr) {
-        return BadValue(name, text,
-                        MustBeOneOf(text, EnumSpellings(*field.enum_type())));
-      }
+      FD_ASSIGN_OR_RETURN(const EnumValueDescriptor* const value,
+                          FindEnumValue(name, text, *field.enum_type()));
       reflection->SetEnum(&message, &field, value);
       break;
     }

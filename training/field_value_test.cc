@@ -137,6 +137,8 @@ TEST(FieldValueTest, RefusesWhatIsNotBuiltYet) {
             "device cuda: searching on a GPU is not built yet; use cpu");
   EXPECT_EQ(Complaint("device", "0"),
             "device 0: searching on a GPU is not built yet; use cpu");
+  EXPECT_EQ(Complaint("device", "1"),
+            "device 1: searching on a GPU is not built yet; use cpu");
 }
 
 TEST(FieldValueTest, ComplaintsAreOneReadableLine) {

@@ -229,6 +229,22 @@ TEST(TrainConfigTest, WhatCannotBeHonouredHasAReason) {
   EXPECT_THAT(Complaint({"--reweight"}), HasSubstr("leave it out"));
 }
 
+TEST(TrainConfigTest, OfTheGpusOnlyTheFirstIsUsed) {
+  for (const char* const first : {"0", "cuda"}) {
+    EXPECT_EQ(Resolved({"--gpu", first}).config.device(), TrainConfig::CUDA);
+  }
+  EXPECT_EQ(Complaint({"--gpu", "1"}),
+            "--gpu 1: one GPU is used, the first that CUDA shows; use 0 and "
+            "choose it with CUDA_VISIBLE_DEVICES");
+  EXPECT_THAT(Complaint({"--device", "-1"}), HasSubstr("must be cpu or cuda"));
+  EvaluateConfig config;
+  const std::vector<const char*> argv = Argv({"--gpu", "7"});
+  EXPECT_THAT(
+      std::string(ParseFlags(static_cast<int>(argv.size()), argv.data(), config)
+                      .message()),
+      StartsWith("--gpu 7: one GPU is used"));
+}
+
 TEST(TrainConfigTest, UpstreamsEvaluationLine) {
   EvaluateConfig config;
   const std::vector<const char*> argv =
