@@ -78,7 +78,7 @@ absl::StatusOr<FoundCheckpoint> CheckpointFolder::Latest(RunLog& log) const {
   }
   return ModelFileError(absl::StrCat(
       run_folder_, "/", kCheckpointsFolder, ": holds no checkpoint that reads ",
-      "well; start the ", RunKindName(kind_), " anew, without --resume"));
+      "well; start a new ", RunNoun(kind_), ", without --resume"));
 }
 
 }  // namespace fairdarts

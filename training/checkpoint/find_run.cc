@@ -71,7 +71,7 @@ absl::optional<ResumePoint> FindNewest(const FindRunOptions& options,
     return ResumePoint{candidate.path, ""};
   }
   log.Info(absl::StrCat("note: --resume=auto found no unfinished ",
-                        RunKindName(options.kind), " with a checkpoint in ",
+                        RunNoun(options.kind), " with a checkpoint in ",
                         options.runs_folder, "; a new one begins"));
   return absl::nullopt;
 }
@@ -85,6 +85,12 @@ absl::StatusOr<absl::optional<ResumePoint>> FindRun(
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   std::error_code error;
   if (fs::is_directory(path, error)) {
+    const fs::path folder = fs::absolute(path);
+    if (folder.filename() == kCheckpointsFolder &&
+        ListCheckpoints(path).empty() &&
+        !ListCheckpoints(folder.parent_path().string()).empty()) {
+      return ResumePoint{folder.parent_path().string(), ""};
+    }
     if (ListCheckpoints(path).empty()) {
       return UsageError(
           absl::StrCat("resume ", path, ": has no checkpoint in ", path, "/",

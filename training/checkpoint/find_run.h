@@ -33,8 +33,8 @@ struct FindRunOptions {
 //                  written last, among those of the kind that are not finished
 //                  and that no other process is running. None where there is
 //                  no such folder; the log then says so.
-//   a run folder   with a checkpoint in it;
-//   a checkpoint   in RUN/checkpoints; the run goes on in RUN.
+//   a run folder   with a checkpoint in it, or that one's folder
+//   RUN/checkpoints; a checkpoint   in RUN/checkpoints; the run goes on in RUN.
 // A usage error for a path where nothing is or that is neither; a model-file
 // error for a checkpoint that is damaged, of the other kind or of a newer
 // program, and for files of torch.save, with what they lack. Paths are as the

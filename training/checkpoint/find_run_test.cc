@@ -78,7 +78,9 @@ TEST_F(FindRunTest, AutoBeginsAnewWhereNothingIs) {
   EXPECT_FALSE(found->has_value());
   EXPECT_THAT(said_.str(), HasSubstr("found no unfinished search"));
   options_.runs_folder = Run("absent");
+  options_.kind = RunKind::kTrain;
   EXPECT_FALSE(Find("auto")->has_value());
+  EXPECT_THAT(said_.str(), HasSubstr("found no unfinished training"));
 }
 
 TEST_F(FindRunTest, AutoPassesOverARunThatGoesOn) {
@@ -116,6 +118,12 @@ TEST_F(FindRunTest, APathIsARunFolderOrACheckpointInOne) {
   EXPECT_EQ((*found)->run_folder, Run("run"));
   EXPECT_EQ((*found)->checkpoint, "");
   EXPECT_EQ((*Find(absl::StrCat(Run("run"), "/")))->run_folder, Run("run"));
+  for (const char* const end : {"", "/"}) {
+    found = Find(absl::StrCat(Run("run"), "/", kCheckpointsFolder, end));
+    ASSERT_THAT(found, IsOk());
+    EXPECT_EQ((*found)->run_folder, Run("run"));
+    EXPECT_EQ((*found)->checkpoint, "");
+  }
   found = Find(path);
   ASSERT_THAT(found, IsOk());
   EXPECT_EQ((*found)->run_folder, Run("run"));
@@ -125,7 +133,10 @@ TEST_F(FindRunTest, APathIsARunFolderOrACheckpointInOne) {
 TEST_F(FindRunTest, OtherPathsAreRefusedWithWhatTheyAre) {
   EXPECT_THAT(Find(Run("absent")),
               StatusIs(absl::StatusCode::kInvalidArgument, "is not there"));
-  fs::create_directories(Run("empty"));
+  fs::create_directories(Run("empty/checkpoints"));
+  EXPECT_THAT(
+      Find(Run("empty/checkpoints")),
+      StatusIs(absl::StatusCode::kInvalidArgument, "has no checkpoint"));
   EXPECT_THAT(Find(Run("empty")), StatusIs(absl::StatusCode::kInvalidArgument,
                                            "has no checkpoint"));
 

@@ -14,6 +14,11 @@ inline absl::string_view RunKindName(RunKind kind) {
   return kind == RunKind::kSearch ? "search" : "train";
 }
 
+// What a run of the kind is called: "search" or "training".
+inline absl::string_view RunNoun(RunKind kind) {
+  return kind == RunKind::kSearch ? "search" : "training";
+}
+
 }  // namespace fairdarts
 
 #endif  // TRAINING_CHECKPOINT_RUN_KIND_H_

@@ -24,7 +24,7 @@ absl::StatusOr<EpochSampler> EpochSampler::Create(
   if (options.batch_size > options.samples) {
     return UsageError(absl::StrCat("batch_size ", options.batch_size,
                                    " is larger than the ", options.samples,
-                                   " training samples for the weights"));
+                                   " samples to train on"));
   }
   if (options.steps_per_epoch < 0) {
     return UsageError(absl::StrCat("steps_per_epoch is ",

@@ -29,6 +29,14 @@ absl::StatusOr<SearchSampler> SearchSampler::Create(
         weight_samples == 0 ? "weights" : "alphas", " none of the ",
         options.samples, " training samples, should leave both sides some"));
   }
+  for (const auto& [side, samples] :
+       {std::pair<const char*, int64_t>{"weights", weight_samples},
+        {"alphas", alpha_samples}}) {
+    if (options.batch_size <= samples) continue;
+    return UsageError(absl::StrCat("batch_size ", options.batch_size,
+                                   " is larger than the ", samples,
+                                   " training samples for the ", side));
+  }
   EpochSamplerOptions weights;
   weights.samples = weight_samples;
   weights.batch_size = options.batch_size;
@@ -36,11 +44,6 @@ absl::StatusOr<SearchSampler> SearchSampler::Create(
   weights.seed = options.seed;
   weights.purpose = "search/order";
   FD_ASSIGN_OR_RETURN(EpochSampler sampler, EpochSampler::Create(weights));
-  if (options.batch_size > alpha_samples) {
-    return UsageError(absl::StrCat("batch_size ", options.batch_size,
-                                   " is larger than the ", alpha_samples,
-                                   " training samples for the alphas"));
-  }
   return SearchSampler(options, std::move(sampler));
 }
 
