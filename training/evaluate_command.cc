@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -11,10 +12,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
-#include "fairdarts/base/file.h"
 #include "fairdarts/base/status.h"
 #include "fairdarts/runtime/model_file.h"
 #include "ops/torch_status.h"
@@ -33,8 +34,9 @@
 #include "training/memory_format.h"
 #include "training/model_source.h"
 #include "training/network_weights.h"
-#include "training/train_config.h"
+#include "training/output_path.h"
 #include "training/train_options.h"
+#include "training/train_record.h"
 #include "training/user_path.h"
 
 namespace fairdarts {
@@ -45,32 +47,42 @@ constexpr char kUsage[] =
     "usage: evaluate [--run=FOLDER] [flags]\n"
     "       evaluate --model_path=FILE [--genotype=WHICH] [flags]\n";
 
-// A configuration has some dozens of short lines.
-constexpr int64_t kMaxConfigBytes = 1 << 20;
-
-// The record of the run that the weights lie in, where they do.
-absl::StatusOr<absl::optional<TrainConfig>> RecordOf(
-    const ModelSource& source) {
-  absl::optional<TrainConfig> none;
-  if (source.folder.empty()) return none;
-  const std::string path = absl::StrCat(source.folder, "/config.textproto");
-  FD_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigBytes));
-  const char* const no_flags[] = {"evaluate"};
-  FD_ASSIGN_OR_RETURN(TrainConfig config,
-                      TrainFromRecord(text, path, 1, no_flags));
-  return absl::optional<TrainConfig>(std::move(config));
+// Only a run knows what it held out.
+absl::Status CheckSplit(const EvaluateConfig& config,
+                        const absl::optional<TrainConfig>& record,
+                        absl::string_view dataset) {
+  if (config.split() != EvaluateConfig::VALID) return absl::OkStatus();
+  if (!record.has_value()) {
+    return UsageError(
+        "split valid: only a run knows what it held out; give --run, or "
+        "--split=test");
+  }
+  if (record->dataset() != dataset) {
+    return UsageError(absl::StrCat("split valid: the run held out images of ",
+                                   record->dataset(), ", not of ", dataset));
+  }
+  return absl::OkStatus();
 }
 
+// `record` is that of the run that the weights lie in, where they do.
 absl::StatusOr<Dataset> LoadImages(const EvaluateConfig& config,
-                                   const absl::optional<TrainConfig>& record,
-                                   Split split) {
-  std::string name = config.dataset();
+                                   const absl::optional<TrainConfig>& record) {
+  std::string name = record.has_value() ? record->dataset() : "cifar10";
+  if (!config.dataset().empty()) {
+    FD_ASSIGN_OR_RETURN(name, CanonicalDatasetName(config.dataset()));
+  } else if (!config.run().empty() && !record.has_value()) {
+    return UsageError(absl::StrCat(
+        "--run ", config.run(), ": its config.textproto, which would name the ",
+        "dataset, is not there or no training's; give --dataset"));
+  }
+  FD_RETURN_IF_ERROR(CheckSplit(config, record, name));
   std::string folder = config.data().empty() ? "" : UserPath(config.data());
-  if (name.empty()) name = record.has_value() ? record->dataset() : "cifar10";
   if (folder.empty() && record.has_value() && record->dataset() == name) {
     folder = record->data();
   }
-  return LoadDataset(name, folder, split);
+  return LoadDataset(
+      name, folder,
+      config.split() == EvaluateConfig::TEST ? Split::kTest : Split::kTrain);
 }
 
 // Images that the network was not made for would only look like a bad result.
@@ -98,32 +110,27 @@ struct Range {
   int64_t end;
 };
 
+// The end of a run's training set was held out, the rest was trained on.
 absl::StatusOr<Range> RangeOf(const EvaluateConfig& config,
                               const absl::optional<TrainConfig>& record,
                               const Dataset& dataset) {
-  if (config.split() != EvaluateConfig::VALID) {
-    return Range{0, dataset.size()};
+  const Range all = {0, dataset.size()};
+  if (config.split() == EvaluateConfig::TEST || !record.has_value() ||
+      record->dataset() != dataset.name) {
+    return all;
   }
-  if (!record.has_value()) {
-    return UsageError(
-        "split valid: only a run knows what it held out; give --run, or "
-        "--split=test");
-  }
-  if (record->dataset() != dataset.name) {
-    return UsageError(absl::StrCat("split valid: the run held out images of ",
-                                   record->dataset(), ", not of ",
-                                   dataset.name));
-  }
-  const int64_t begin = TrainSamples(*record, dataset);
-  if (begin == dataset.size()) {
+  const int64_t trained_on = TrainSamples(*record, dataset);
+  if (config.split() == EvaluateConfig::TRAIN) return Range{0, trained_on};
+  if (trained_on == dataset.size()) {
     return UsageError("split valid: the run held nothing out");
   }
-  return Range{begin, dataset.size()};
+  return Range{trained_on, dataset.size()};
 }
 
 absl::StatusOr<EvaluationReport> Measure(const EvaluateConfig& config,
                                          const ModelFile& model,
                                          const Dataset& dataset, Range range,
+                                         const std::string& logits_path,
                                          RunLog& notes) {
   FD_ASSIGN_OR_RETURN(const torch::Device device,
                       FindDevice(config.device() == EvaluateConfig::CUDA));
@@ -163,7 +170,7 @@ absl::StatusOr<EvaluationReport> Measure(const EvaluateConfig& config,
               notes.Info(absl::StrCat(done, " of ", range.end - range.begin,
                                       " images"));
             }
-            if (config.logits().empty()) return absl::OkStatus();
+            if (logits_path.empty()) return absl::OkStatus();
             const torch::Tensor rows =
                 batch.to(torch::kCPU, torch::kFloat).contiguous();
             const float* const values = rows.const_data_ptr<float>();
@@ -173,9 +180,9 @@ absl::StatusOr<EvaluationReport> Measure(const EvaluateConfig& config,
           }));
   EvaluationReport report(std::move(counts));
   report.seconds = absl::ToDoubleSeconds(absl::Now() - start);
-  if (!config.logits().empty()) {
+  if (!logits_path.empty()) {
     logits.rows = range.end - range.begin;
-    FD_RETURN_IF_ERROR(WriteNpy(UserPath(config.logits()), logits));
+    FD_RETURN_IF_ERROR(WriteNpy(logits_path, logits));
   }
   return report;
 }
@@ -189,6 +196,11 @@ absl::Status Evaluate(int argc, const char* const* argv, RunLog& log) {
   RunLog beside(std::cerr, std::cerr, /*terminal=*/false, /*columns=*/80);
   RunLog& notes = json ? beside : log;
 
+  std::string logits_path;
+  if (!config.logits().empty()) {
+    FD_ASSIGN_OR_RETURN(logits_path, OutputPath("logits", config.logits()));
+  }
+
   ModelSourceOptions options;
   options.run = config.run();
   options.model_path = config.model_path();
@@ -199,40 +211,37 @@ absl::Status Evaluate(int argc, const char* const* argv, RunLog& log) {
   options.init_channels = config.init_channels();
   options.layers = config.layers();
   options.auxiliary = config.auxiliary();
-  SetUpCompute(config.threads());
-  const bool test = config.split() == EvaluateConfig::TEST;
   absl::optional<Dataset> dataset;
-  absl::optional<TrainConfig> record;
-  if (!config.model_path().empty()) {
-    // A file of torch.save takes size and normalisation from the images.
-    FD_ASSIGN_OR_RETURN(
-        dataset,
-        LoadImages(config, record, test ? Split::kTest : Split::kTrain));
-    options.images = ImageForm{dataset->height,
-                               {dataset->mean, dataset->standard_deviation}};
-  }
+  // A file of torch.save takes size and normalisation from the images.
+  options.images = [&]() -> absl::StatusOr<ImageForm> {
+    FD_ASSIGN_OR_RETURN(dataset, LoadImages(config, absl::nullopt));
+    return ImageForm{dataset->height,
+                     {dataset->mean, dataset->standard_deviation}};
+  };
+  SetUpCompute(config.threads());
   FD_ASSIGN_OR_RETURN(const ModelSource source,
                       FindModelSource(options, notes));
-  FD_ASSIGN_OR_RETURN(record, RecordOf(source));
+  absl::optional<TrainConfig> record;
   if (!dataset.has_value()) {
     FD_ASSIGN_OR_RETURN(
-        dataset,
-        LoadImages(config, record, test ? Split::kTest : Split::kTrain));
+        record,
+        FindTrainRecord(
+            std::filesystem::absolute(source.path).parent_path().string()));
+    FD_ASSIGN_OR_RETURN(dataset, LoadImages(config, record));
   }
-  FD_ASSIGN_OR_RETURN(const ModelFile model,
-                      ModelFile::Parse(source.bytes, source.path));
-  FD_RETURN_IF_ERROR(Annotate(CheckFits(model, *dataset), source.path));
+  FD_RETURN_IF_ERROR(Annotate(CheckFits(source.model, *dataset), source.path));
   FD_ASSIGN_OR_RETURN(const Range range, RangeOf(config, record, *dataset));
-  FD_ASSIGN_OR_RETURN(EvaluationReport report,
-                      Measure(config, model, *dataset, range, notes));
+  FD_ASSIGN_OR_RETURN(
+      EvaluationReport report,
+      Measure(config, source.model, *dataset, range, logits_path, notes));
   report.model = source.path;
   report.dataset = dataset->name;
-  report.split = test                                      ? "test"
+  report.split = config.split() == EvaluateConfig::TEST    ? "test"
                  : config.split() == EvaluateConfig::VALID ? "held-out"
                                                            : "training";
-  report.class_names = model.description().class_names.empty()
-                           ? dataset->class_names
-                           : model.description().class_names;
+  const std::vector<std::string>& names =
+      source.model.description().class_names;
+  report.class_names = names.empty() ? dataset->class_names : names;
   report.per_class = config.per_class();
   report.confusion = config.confusion();
   log.Info(json ? EvaluationJson(report) : EvaluationText(report));

@@ -1,8 +1,12 @@
 #include "training/model_source.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <cstring>
+#include <filesystem>
 #include <set>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -13,9 +17,12 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "fairdarts/base/file.h"
+#include "fairdarts/base/safetensors.h"
 #include "fairdarts/base/status.h"
 #include "fairdarts/runtime/network_graph.h"
 #include "genotypes/catalog.h"
+#include "training/checkpoint/checkpoint_list.h"
+#include "training/checkpoint/envelope.h"
 #include "training/checkpoint/run_kind.h"
 #include "training/data/dataset.h"
 #include "training/export/model_tensors.h"
@@ -24,24 +31,85 @@
 #include "training/torch_import/state_dict_names.h"
 #include "training/torch_import/torch_file.h"
 #include "training/train_files.h"
+#include "training/train_record.h"
 #include "training/user_path.h"
 
 namespace fairdarts {
 namespace {
 
+namespace fs = std::filesystem;
+
+constexpr char kNoAuxiliary[] =
+    ": has no auxiliary head, which evaluation does not need";
+
 using StateDict = std::vector<NamedTensor>;
 
-absl::StatusOr<ModelSource> FindWeights(const ModelSourceOptions& options,
-                                        RunLog& log) {
-  ModelSource source;
+// Where the weights lie.
+struct Weights {
+  std::string path;
+  std::string folder;  // the run's, or empty for a file
+};
+
+bool IsFolder(const std::string& path) {
+  std::error_code error;
+  return fs::is_directory(path, error);
+}
+
+bool IsFile(const std::string& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error);
+}
+
+absl::Status NoWeights(absl::string_view run, const std::string& folder) {
+  if (IsRunOf(folder, RunKind::kTrain)) {
+    return UsageError(absl::StrCat(
+        "--run ", run, ": no epoch of this training has ended yet, so it has ",
+        "no weights; go on with it: train --resume='", run, "'"));
+  }
+  return UsageError(absl::StrCat(
+      "--run ", run, ": is no training's folder: it holds neither ",
+      kBestWeights, " nor ", kLastWeights,
+      IsRunOf(folder, RunKind::kSearch)
+          ? "; it is that of a search, whose genotype train takes"
+          : ""));
+}
+
+// The weights of a run's folder that holds some.
+std::string WeightsOf(const std::string& folder, bool wants_last, RunLog& log) {
+  const std::string best = absl::StrCat(folder, "/", kBestWeights);
+  const std::string last = absl::StrCat(folder, "/", kLastWeights);
+  if (wants_last) return last;
+  if (IsFile(best)) return best;
+  // A damaged record is left to who needs it.
+  const auto record = FindTrainRecord(folder);
+  const bool none_held_out =
+      record.ok() && record->has_value() && (*record)->valid_portion() == 0;
+  log.Info(none_held_out
+               ? "no held-out images chose a best epoch: takes the last one"
+               : absl::StrCat(best, " is not there: takes ", kLastWeights));
+  return last;
+}
+
+absl::StatusOr<Weights> FindWeights(const ModelSourceOptions& options,
+                                    RunLog& log) {
   if (!options.model_path.empty()) {
     if (!options.run.empty()) {
       return UsageError("--run and --model_path both name weights: give one");
     }
-    source.path = UserPath(options.model_path);
-    return source;
+    if (options.last) {
+      return UsageError(
+          "--weights=last: chooses among a run's weights, and --model_path "
+          "names one file; leave it out");
+    }
+    const std::string path = UserPath(options.model_path);
+    if (IsFolder(path)) {
+      return UsageError(absl::StrCat("--model_path ", options.model_path,
+                                     ": is a folder; a run's is given as ",
+                                     "--run=", options.model_path));
+    }
+    return Weights{path, ""};
   }
-  source.folder = UserPath(options.run);
+  std::string folder = UserPath(options.run);
   if (options.run.empty()) {
     const absl::optional<std::string> newest = NewestRun(
         options.runs_folder, RunKind::kTrain, {kLastWeights, kBestWeights});
@@ -50,17 +118,21 @@ absl::StatusOr<ModelSource> FindWeights(const ModelSourceOptions& options,
           "no training has left weights in ", options.runs_folder,
           " yet: name a run with --run, or a file with --model_path"));
     }
-    source.folder = *newest;
-    log.Info(absl::StrCat("the newest training run: ", source.folder));
+    folder = *newest;
+    log.Info(absl::StrCat("the newest training run: ", folder));
+  } else if (IsFile(folder)) {
+    return UsageError(absl::StrCat("--run ", options.run,
+                                   ": is a file; give the run's folder, or the "
+                                   "file as --model_path"));
+  } else if (!IsFolder(folder)) {
+    return UsageError(
+        absl::StrCat("--run ", options.run, ": there is no such folder"));
   }
-  const std::string best = absl::StrCat(source.folder, "/", kBestWeights);
-  const std::string last = absl::StrCat(source.folder, "/", kLastWeights);
-  source.path = options.last ? last : best;
-  if (!options.last && !ReadFile(best).ok() && ReadFile(last).ok()) {
-    log.Info("no held-out images chose a best epoch: takes the last one");
-    source.path = last;
+  if (!IsFile(absl::StrCat(folder, "/", kBestWeights)) &&
+      !IsFile(absl::StrCat(folder, "/", kLastWeights))) {
+    return NoWeights(options.run, folder);
   }
-  return source;
+  return Weights{WeightsOf(folder, options.last, log), folder};
 }
 
 // Whether the bytes begin as safetensors: the size of a header, its brace.
@@ -125,19 +197,7 @@ absl::StatusOr<NetworkConfig> NetworkOf(const StateDict& tensors,
       small((is_imagenet ? imagenet : cifar)->view.shape[1]);
   network.layers = CellsOf(tensors);
   network.classes = small(classifier->view.shape[0]);
-  if (options.image_size > 0) {
-    network.image_size = options.image_size;
-  } else if (options.images.has_value()) {
-    network.image_size = options.images->size;
-  }
-  if (options.images.has_value() &&
-      options.images->normalization.mean.size() !=
-          static_cast<size_t>(network.image_channels)) {
-    return UsageError(absl::StrCat("its network takes images of ",
-                                   network.image_channels,
-                                   " channels; those of the dataset have ",
-                                   options.images->normalization.mean.size()));
-  }
+  if (options.image_size > 0) network.image_size = options.image_size;
   FD_RETURN_IF_ERROR(CheckGiven("init_channels", options.init_channels,
                                 network.init_channels));
   FD_RETURN_IF_ERROR(CheckGiven("layers", options.layers, network.layers));
@@ -162,7 +222,8 @@ absl::StatusOr<Normalization> PublishedFor(const NetworkConfig& network) {
                        std::move(published.standard_deviation)};
 }
 
-// Published genotypes whose network of this config has exactly these tensors.
+// Published genotypes whose network of this config has exactly these tensors,
+// each by the first of its names.
 std::vector<std::string> FittingGenotypes(const StateDict& tensors,
                                           const NetworkConfig& network) {
   std::set<std::pair<std::string, std::vector<int64_t>>> given;
@@ -171,10 +232,17 @@ std::vector<std::string> FittingGenotypes(const StateDict& tensors,
         absl::StartsWith(tensor.name, "auxiliary_head.")) {
       continue;
     }
+    if (tensor.view.dtype != DType::kF32) return {};
     given.emplace(tensor.name, tensor.view.shape);
   }
-  std::vector<std::string> fitting;
+  std::vector<const CatalogEntry*> fitting;
   for (const CatalogEntry& entry : Catalog()) {
+    if (std::any_of(fitting.begin(), fitting.end(),
+                    [&](const CatalogEntry* named) {
+                      return named->genotype == entry.genotype;
+                    })) {
+      continue;
+    }
     const absl::StatusOr<NetworkGraph> graph =
         MakeNetworkGraph(entry.genotype, network);
     if (!graph.ok()) continue;
@@ -184,29 +252,38 @@ std::vector<std::string> FittingGenotypes(const StateDict& tensors,
                     [&](const TensorSpec& spec) {
                       return given.count({spec.name, spec.shape}) > 0;
                     })) {
-      fitting.push_back(entry.key());
+      fitting.push_back(&entry);
     }
   }
-  return fitting;
+  std::vector<std::string> keys;
+  for (const CatalogEntry* entry : fitting) keys.push_back(entry->key());
+  return keys;
 }
 
-absl::StatusOr<std::string> ModelOfCheckpoint(const ModelSourceOptions& options,
-                                              StateDict tensors, RunLog& log,
-                                              absl::string_view path) {
+// What a file of torch.save holds, but for what only its images say.
+struct Import {
+  ModelDescription description;
+  std::vector<TensorToWrite> weights;  // views of the tensors
+  StateDict tensors;
+};
+
+absl::StatusOr<Import> ImportCheckpoint(const ModelSourceOptions& options,
+                                        StateDict tensors,
+                                        const std::string& path, RunLog& log) {
+  Import import;
   ImportReport report;
   FD_RETURN_IF_ERROR(NormalizeStateDict({}, &tensors, &report));
-  ModelDescription description;
-  FD_ASSIGN_OR_RETURN(description.network, NetworkOf(tensors, options));
-  const auto fits = [&] {
-    const std::vector<std::string> keys =
-        FittingGenotypes(tensors, description.network);
-    return keys.empty() ? "no published genotype fits"
-                        : absl::StrCat("its tensors are those of ",
-                                       absl::StrJoin(keys, ", "));
+  NetworkConfig& network = import.description.network;
+  FD_ASSIGN_OR_RETURN(network, NetworkOf(tensors, options));
+  const auto fitting = [&] {
+    return absl::StrJoin(FittingGenotypes(tensors, network), ", ");
   };
   if (options.genotype.empty()) {
+    const std::string keys = fitting();
     return UsageError(absl::StrCat(
-        "does not say its genotype: name it with --genotype; ", fits()));
+        "does not say its genotype: name it with --genotype; ",
+        keys.empty() ? "no published genotype fits"
+                     : absl::StrCat("its tensors are those of ", keys)));
   }
   GenotypeArgumentOptions argument_options;
   argument_options.parse_method = options.parse_method;
@@ -215,51 +292,77 @@ absl::StatusOr<std::string> ModelOfCheckpoint(const ModelSourceOptions& options,
       const GenotypeArgument argument,
       ResolveGenotypeArgument(options.genotype, argument_options));
   if (!argument.note.empty()) log.Info(argument.note);
-  description.genotype = argument.genotype;
-  if (options.normalization.has_value()) {
-    description.normalization = *options.normalization;
-  } else if (options.images.has_value()) {
-    description.normalization = options.images->normalization;
-  } else {
-    FD_ASSIGN_OR_RETURN(description.normalization,
-                        PublishedFor(description.network));
-  }
-  StateDict matched = tensors;  // views; the tensors stay where they are
-  const absl::StatusOr<std::vector<TensorToWrite>> weights =
-      ModelTensors(description, &matched, &report);
+  import.description.genotype = argument.genotype;
+  import.tensors = tensors;  // views; the tensors stay where they are
+  absl::StatusOr<std::vector<TensorToWrite>> weights =
+      ModelTensors(import.description, &import.tensors, &report);
   if (!weights.ok()) {
-    return ModelFileError(absl::StrCat("not the weights of ", argument.name,
-                                       ": ", weights.status().message(), "; ",
-                                       fits()));
+    const std::string keys = fitting();
+    return ModelFileError(absl::StrCat(
+        keys.empty()
+            ? absl::StrCat("its tensors are not those of ", argument.name,
+                           ", and no published genotype fits: ")
+            : absl::StrCat("its tensors are those of ", keys, ", not of ",
+                           argument.name, ": "),
+        weights.status().message()));
   }
+  import.weights = *std::move(weights);
   if (options.auxiliary && report.auxiliary_ignored == 0) {
-    log.Info(absl::StrCat(path,
-                          ": has no auxiliary head, which evaluation "
-                          "does not need"));
+    log.Info(absl::StrCat(path, kNoAuxiliary));
   }
   if (!report.Summary().empty()) {
     log.Info(absl::StrCat(path, ": ", report.Summary()));
   }
-  return SerializeModelFile(description, *weights);
+  return import;
 }
 
-}  // namespace
-
-absl::StatusOr<ModelSource> FindModelSource(const ModelSourceOptions& options,
-                                            RunLog& log) {
-  FD_ASSIGN_OR_RETURN(ModelSource source, FindWeights(options, log));
-  FD_ASSIGN_OR_RETURN(source.bytes, ReadFile(source.path));
-  if (!IsSafetensors(source.bytes)) {
-    FD_ASSIGN_OR_RETURN(const TorchFile file,
-                        TorchFile::Parse(std::move(source.bytes), source.path));
-    FD_ASSIGN_OR_RETURN(TorchCheckpoint checkpoint, file.Checkpoint());
-    absl::StatusOr<std::string> bytes = ModelOfCheckpoint(
-        options, std::move(checkpoint.state_dict), log, source.path);
-    if (!bytes.ok()) return Annotate(bytes.status(), source.path);
-    source.bytes = *std::move(bytes);
-    return source;
+// The model file of an import, for images of that form where one is given.
+absl::StatusOr<std::string> ModelOf(const ModelSourceOptions& options,
+                                    Import import,
+                                    const absl::optional<ImageForm>& images) {
+  ModelDescription& description = import.description;
+  NetworkConfig& network = description.network;
+  if (images.has_value()) {
+    const size_t channels = images->normalization.mean.size();
+    if (channels != static_cast<size_t>(network.image_channels)) {
+      return UsageError(
+          absl::StrCat("its network takes images of ", network.image_channels,
+                       " channels; those of the dataset have ", channels));
+    }
+    if (options.image_size == 0) network.image_size = images->size;
   }
-  source.is_model_file = true;
+  if (options.normalization.has_value()) {
+    description.normalization = *options.normalization;
+  } else if (images.has_value()) {
+    description.normalization = images->normalization;
+  } else {
+    FD_ASSIGN_OR_RETURN(description.normalization, PublishedFor(network));
+  }
+  return SerializeModelFile(description, import.weights);
+}
+
+absl::StatusOr<std::string> ModelOfTorchFile(const ModelSourceOptions& options,
+                                             std::string bytes,
+                                             const std::string& path,
+                                             RunLog& log) {
+  FD_ASSIGN_OR_RETURN(const TorchFile file,
+                      TorchFile::Parse(std::move(bytes), path));
+  FD_ASSIGN_OR_RETURN(TorchCheckpoint checkpoint, file.Checkpoint());
+  absl::StatusOr<Import> import =
+      ImportCheckpoint(options, std::move(checkpoint.state_dict), path, log);
+  if (!import.ok()) return Annotate(import.status(), path);
+  absl::optional<ImageForm> images;
+  if (options.images != nullptr) {
+    FD_ASSIGN_OR_RETURN(images, options.images());
+  }
+  absl::StatusOr<std::string> model =
+      ModelOf(options, *std::move(import), images);
+  if (!model.ok()) return Annotate(model.status(), path);
+  return model;
+}
+
+absl::Status CheckFlagsOfModelFile(const ModelSourceOptions& options,
+                                   const std::string& path) {
   for (const auto& [flag, given] :
        {std::pair<const char*, bool>{"genotype", !options.genotype.empty()},
         {"init_channels", options.init_channels != 0},
@@ -267,11 +370,83 @@ absl::StatusOr<ModelSource> FindModelSource(const ModelSourceOptions& options,
         {"image_size", options.image_size != 0},
         {"mean", options.normalization.has_value()}}) {
     if (given) {
-      return UsageError(absl::StrCat("--", flag, ": ", source.path,
+      return UsageError(absl::StrCat("--", flag, ": ", path,
                                      " says it itself; leave it out"));
     }
   }
-  return source;
+  return absl::OkStatus();
+}
+
+// The error of a file that is no model file, or what the file is instead.
+absl::Status ExplainedError(const absl::Status& error, const std::string& bytes,
+                            const std::string& path) {
+  const absl::StatusOr<SafetensorsFile> file =
+      SafetensorsFile::Parse(bytes, path);
+  if (!file.ok()) return error;
+  const auto kind = file->metadata().find(kCheckpointKindKey);
+  if (kind == file->metadata().end()) return error;
+  if (kind->second == RunKindName(RunKind::kSearch)) {
+    return ModelFileError(absl::StrCat(
+        path, ": is a checkpoint of a search, which trains no network of a ",
+        "genotype"));
+  }
+  const fs::path folder = fs::path(path).parent_path();
+  return ModelFileError(absl::StrCat(
+      path, ": is a checkpoint of a training, not a model file; give --run=",
+      folder.filename() == kCheckpointsFolder && folder.has_parent_path()
+          ? folder.parent_path().string()
+          : "FOLDER",
+      " in place of --model_path"));
+}
+
+absl::Status CheckFinite(const ModelFile& model) {
+  for (const TensorSpec& spec : ExpectedTensors(model.graph())) {
+    const TensorView& tensor = model.Tensor(spec.name);
+    for (int64_t i = 0; i < tensor.elements(); ++i) {
+      float value;
+      std::memcpy(&value, tensor.data.data() + i * sizeof(value),
+                  sizeof(value));
+      if (!std::isfinite(value)) {
+        return ModelFileError(absl::StrCat("tensor ", spec.name, " holds ",
+                                           value, " at ", i,
+                                           "; only finite numbers make a "
+                                           "model"));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ModelSource> FindModelSource(const ModelSourceOptions& options,
+                                            RunLog& log) {
+  FD_ASSIGN_OR_RETURN(Weights weights, FindWeights(options, log));
+  const std::string& path = weights.path;
+  FD_ASSIGN_OR_RETURN(std::string bytes, ReadFile(path));
+  const bool is_model_file = IsSafetensors(bytes);
+  if (is_model_file) {
+    FD_RETURN_IF_ERROR(CheckFlagsOfModelFile(options, path));
+  } else if (TorchFile::Recognises(bytes)) {
+    FD_ASSIGN_OR_RETURN(bytes,
+                        ModelOfTorchFile(options, std::move(bytes), path, log));
+  } else {
+    return ModelFileError(
+        absl::StrCat(path, bytes.empty() ? ": is empty, and so" : ": is",
+                     " neither a model file (safetensors) nor a file of "
+                     "torch.save"));
+  }
+  // Also what was just made is read as its users will read it.
+  absl::StatusOr<ModelFile> model = ModelFile::Parse(bytes, path);
+  if (!model.ok()) return ExplainedError(model.status(), bytes, path);
+  FD_RETURN_IF_ERROR(Annotate(CheckFinite(*model), path));
+  if (is_model_file) {
+    FD_RETURN_IF_ERROR(CheckParseMethod(model->description().genotype, path,
+                                        options.parse_method));
+    if (options.auxiliary) log.Info(absl::StrCat(path, kNoAuxiliary));
+  }
+  return ModelSource{path, weights.folder, is_model_file, std::move(bytes),
+                     *std::move(model)};
 }
 
 }  // namespace fairdarts

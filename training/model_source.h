@@ -4,6 +4,7 @@
 // From what a user names to a trained network in memory: a run's weights, a
 // model file, or a file of torch.save. Free of LibTorch.
 
+#include <functional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -27,18 +28,21 @@ struct ModelSourceOptions {
   bool last = false;  // of a run: its last weights instead of the best
   std::string runs_folder = "runs";
 
+  // A check of the genotype, wherever it comes from.
+  GenotypeOptions::ParseMethod parse_method = GenotypeOptions::AUTO;
+  bool auxiliary = false;  // say so where the file has no auxiliary head
+
   // For files of torch.save alone, which do not say it themselves. Where a
   // value is given that the file contradicts, that is an error.
   std::string genotype;
-  GenotypeOptions::ParseMethod parse_method = GenotypeOptions::AUTO;
   int init_channels = 0;  // 0: as the file's tensors say
   int layers = 0;         // 0: as the file's tensors say
   int image_size = 0;     // 0: 32, or 224 for the ImageNet network
   // None: as published for CIFAR-10 (10 classes), CIFAR-100 (100) or ImageNet.
   absl::optional<Normalization> normalization;
   // Where image_size or normalization are not given: those of these images.
-  absl::optional<ImageForm> images;
-  bool auxiliary = false;  // say so where the file has no auxiliary head
+  // Called for a file of torch.save that all else is right with.
+  std::function<absl::StatusOr<ImageForm>()> images;
 };
 
 struct ModelSource {
@@ -46,12 +50,14 @@ struct ModelSource {
   std::string folder;          // the run's, or empty for a file
   bool is_model_file = false;  // it is one already
   std::string bytes;           // of a model file
+  ModelFile model;             // what they say
 };
 
 // Paths begin where the user typed. Says in the log which run was taken and
 // what of a file of torch.save was changed or left out. Usage errors name the
 // flag; model-file errors begin with the path, and where the tensors are those
-// of another published genotype they name it.
+// of another published genotype they name it. All numbers of the model are
+// finite.
 absl::StatusOr<ModelSource> FindModelSource(const ModelSourceOptions& options,
                                             RunLog& log);
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "fairdarts/base/check.h"
 #include "fairdarts/base/safetensors.h"
 #include "fairdarts/base/status.h"
@@ -32,7 +33,11 @@ absl::StatusOr<std::string> SerializeNetwork(
   const auto add = [&](const std::string& name, const torch::Tensor& tensor) {
     if (absl::StartsWith(name, "auxiliary_head.") ||
         absl::EndsWith(name, "num_batches_tracked")) {
-      return;
+      return absl::OkStatus();
+    }
+    if (!tensor.isfinite().all().item<bool>()) {
+      return NumbersError(
+          absl::StrCat("tensor ", name, ": holds a number that is not finite"));
     }
     copies.push_back(
         tensor.detach().to(torch::kCPU, torch::kFloat).contiguous());
@@ -42,12 +47,13 @@ absl::StatusOr<std::string> SerializeNetwork(
          {DType::kF32,
           copy.sizes().vec(),
           {static_cast<const char*>(copy.const_data_ptr()), copy.nbytes()}}});
+    return absl::OkStatus();
   };
   for (const auto& item : network.named_parameters()) {
-    add(item.key(), item.value());
+    FD_RETURN_IF_ERROR(add(item.key(), item.value()));
   }
   for (const auto& item : network.named_buffers()) {
-    add(item.key(), item.value());
+    FD_RETURN_IF_ERROR(add(item.key(), item.value()));
   }
   return SerializeModelFile(description, tensors);
 }

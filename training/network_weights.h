@@ -19,7 +19,8 @@ ModelDescription DescribeNetwork(const DerivedNetwork& network,
                                  const Dataset& dataset);
 
 // The bytes of the file with the weights that the network has now, but for its
-// auxiliary head and batch norm's counters.
+// auxiliary head and batch norm's counters. A numbers error names the first
+// tensor with a number that is not finite: such a network is of no use.
 absl::StatusOr<std::string> SerializeNetwork(
     const DerivedNetwork& network, const ModelDescription& description);
 

@@ -74,18 +74,6 @@ absl::string_view MessageOf(RunKind kind) {
   return kind == RunKind::kSearch ? search : train;
 }
 
-// Whether the head of the folder's record names the message.
-bool IsOfKind(const std::string& folder, RunKind kind) {
-  const absl::StatusOr<std::string> text =
-      ReadFile(absl::StrCat(folder, "/config.textproto"), kMaxConfigBytes);
-  if (!text.ok()) return false;
-  for (const absl::string_view line : absl::StrSplit(*text, '\n')) {
-    if (!absl::StartsWith(line, "#")) return false;
-    if (line == absl::StrCat("# proto-message: ", MessageOf(kind))) return true;
-  }
-  return false;
-}
-
 bool HoldsOneOf(const std::string& folder,
                 const std::vector<std::string>& files) {
   return std::any_of(files.begin(), files.end(), [&](const std::string& file) {
@@ -95,6 +83,17 @@ bool HoldsOneOf(const std::string& folder,
 }
 
 }  // namespace
+
+bool IsRunOf(const std::string& folder, RunKind kind) {
+  const absl::StatusOr<std::string> text =
+      ReadFile(absl::StrCat(folder, "/config.textproto"), kMaxConfigBytes);
+  if (!text.ok()) return false;
+  for (const absl::string_view line : absl::StrSplit(*text, '\n')) {
+    if (!absl::StartsWith(line, "#")) return false;
+    if (line == absl::StrCat("# proto-message: ", MessageOf(kind))) return true;
+  }
+  return false;
+}
 
 absl::optional<std::string> NewestRun(const std::string& runs_folder,
                                       RunKind kind,
@@ -116,7 +115,7 @@ absl::optional<std::string> NewestRun(const std::string& runs_folder,
   std::sort(runs.begin(), runs.end());
   const auto newest =
       std::find_if(runs.rbegin(), runs.rend(), [&](const Age& age) {
-        return HoldsOneOf(age.path, files) && IsOfKind(age.path, kind);
+        return HoldsOneOf(age.path, files) && IsRunOf(age.path, kind);
       });
   if (newest == runs.rend()) return absl::nullopt;
   return newest->path;

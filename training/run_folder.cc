@@ -88,6 +88,14 @@ std::string RunFolder::File(absl::string_view name) const {
   return absl::StrCat(path_, "/", name);
 }
 
+absl::Status RunFolder::Remove(absl::string_view name) const {
+  std::error_code error;
+  std::filesystem::remove(File(name), error);
+  if (!error) return absl::OkStatus();
+  return EnvironmentError(
+      absl::StrCat(File(name), ": cannot be removed: ", error.message()));
+}
+
 absl::Status RunFolder::Write(absl::string_view name,
                               absl::string_view contents) const {
   const std::string path = File(name);

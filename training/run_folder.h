@@ -36,6 +36,9 @@ class RunFolder {
   // The path of a file of the run: File("normal/history_weight.json").
   std::string File(absl::string_view name) const;
 
+  // Removes a file of the run; one that is not there is no error.
+  absl::Status Remove(absl::string_view name) const;
+
   // Writes a file of the run, whole or not at all, over an earlier version of
   // itself; folders in `name` are made.
   absl::Status Write(absl::string_view name, absl::string_view contents) const;

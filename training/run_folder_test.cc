@@ -88,6 +88,17 @@ TEST_F(RunFolderTest, RefusesNamesThatAreNone) {
   EXPECT_TRUE(CheckRunName(std::string(100, 'a')).ok());
 }
 
+TEST_F(RunFolderTest, RemovesAFileOrFindsNone) {
+  const absl::StatusOr<RunFolder> folder = RunFolder::Open(Created("remove"));
+  ASSERT_TRUE(folder.ok()) << folder.status().ToString();
+  ASSERT_TRUE(folder->Write("a.txt", "a").ok());
+  EXPECT_TRUE(folder->Remove("a.txt").ok());
+  EXPECT_FALSE(std::filesystem::exists(folder->File("a.txt")));
+  EXPECT_TRUE(folder->Remove("a.txt").ok());
+  ASSERT_TRUE(folder->Write("full/a.txt", "a").ok());
+  EXPECT_EQ(ExitCodeOf(folder->Remove("full")), ExitCode::kEnvironment);
+}
+
 TEST_F(RunFolderTest, OpensWhatIsThereOnly) {
   const std::string path = Created("open");
   const absl::StatusOr<RunFolder> opened = RunFolder::Open(path);

@@ -133,7 +133,7 @@ absl::Status Search(int argc, const char* const* argv, RunLog& log) {
   if (assignment.resumed.has_value()) {
     folder = assignment.resumed->folder;
     FD_RETURN_IF_ERROR(loop->Resume(assignment.resumed->snapshot));
-    FD_RETURN_IF_ERROR(ResumeLog(*assignment.resumed, log));
+    FD_RETURN_IF_ERROR(TakeUp(*assignment.resumed, kSearchWeights, log));
   } else {
     FD_ASSIGN_OR_RETURN(
         folder, RunFolder::Create(RunsFolder(), config.save(), absl::Now()));

@@ -13,7 +13,6 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "fairdarts/base/random.h"
 #include "fairdarts/base/status.h"
 #include "fairdarts/discretization.h"
 #include "fairdarts/relaxation.h"
@@ -24,13 +23,15 @@
 #include "training/cell_files.h"
 #include "training/checkpoint/checkpointer.h"
 #include "training/checkpoint/optimizer_state.h"
+#include "training/classification.h"
 #include "training/config.h"
+#include "training/data_record.h"
+#include "training/last_batch.h"
 #include "training/memory_format.h"
 #include "training/metrics.h"
 #include "training/parse_method.h"
 #include "training/progress.h"
 #include "training/search_options.h"
-#include "training/supernet_evaluation.h"
 #include "training/timing.h"
 #include "training/weights_file.h"
 
@@ -51,28 +52,6 @@ absl::StatusOr<BatchMaker> Batches(const SearchConfig& config,
   options.channels_last =
       UsesChannelsLast(config.memory_format(), config.init_channels());
   return BatchMaker::Create(dataset, options);
-}
-
-// Batch norm takes its statistics from the images and pixels of a batch and
-// cannot from a single value. Two reductions halve a map twice, rounding up, so
-// up to 4x4 pixels come down to one; a batch of one image, which the last one
-// of an epoch may be, is then refused from the start. On larger maps its own
-// pixels give its statistics.
-absl::Status CheckBatchNorm(const SearchSampler& sampler,
-                            const Dataset& dataset) {
-  constexpr int kOnePixel = 4;
-  if (dataset.height > kOnePixel || dataset.width > kOnePixel) {
-    return absl::OkStatus();
-  }
-  const std::vector<int64_t> order = sampler.EpochOrder(0);
-  const size_t last =
-      sampler.WeightBatch(order, sampler.steps_per_epoch() - 1).size();
-  if (last > 1) return absl::OkStatus();
-  return UsageError(absl::StrCat(
-      "batch_size: the last batch of an epoch is a single image, which batch "
-      "norm cannot normalise on images of ",
-      dataset.height, "x", dataset.width,
-      "; use a batch size that leaves none, or steps_per_epoch"));
 }
 
 void Add(LossValues& sum, const LossValues& loss) {
@@ -116,14 +95,6 @@ constexpr char kReduceHistory[] = "history/reduce";
 
 // The names of the alphas for their optimiser.
 std::vector<std::string> AlphaNames() { return {"normal", "reduce"}; }
-
-uint64_t DataPrint(const Dataset& dataset) {
-  const auto print = [](const std::vector<uint8_t>& bytes) {
-    return Fnv1a64({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  };
-  return RandomStream("data", {print(dataset.images), print(dataset.labels)})
-      .At(0);
-}
 
 void PutLosses(absl::string_view name, const LossValues& losses,
                Snapshot& snapshot) {
@@ -184,7 +155,7 @@ absl::StatusOr<std::unique_ptr<SearchLoop>> SearchLoop::Create(
                       LrSchedule::Create(ScheduleOptions(config)));
   FD_ASSIGN_OR_RETURN(const SearchSampler sampler,
                       SearchSampler::Create(SamplingOptions(config, *dataset)));
-  FD_RETURN_IF_ERROR(CheckBatchNorm(sampler, *dataset));
+  FD_RETURN_IF_ERROR(CheckLastBatch(sampler.weights(), *dataset));
   FD_ASSIGN_OR_RETURN(const BatchMaker train,
                       Batches(config, dataset, "train"));
   FD_ASSIGN_OR_RETURN(const BatchMaker alpha,
@@ -209,7 +180,6 @@ SearchLoop::SearchLoop(const SearchConfig& config, const Dataset* dataset,
                        std::unique_ptr<SearchStep> step)
     : config_(config),
       dataset_(dataset),
-      data_print_(DataPrint(*dataset)),
       schedule_(std::move(schedule)),
       sampler_(std::move(sampler)),
       train_batches_(std::move(train)),
@@ -244,7 +214,7 @@ Snapshot SearchLoop::TakeSnapshot() const {
   snapshot.PutTensor(kReduceAlphas, step_->alphas().reduce);
   PutAdam(kAlphaOptimizer, step_->alpha_optimizer(), AlphaNames(), snapshot);
   snapshot.PutText("config", SearchConfigText(config_));
-  snapshot.PutText("data", absl::StrFormat("%016x", data_print_));
+  PutDataRecord(*dataset_, snapshot);
   snapshot.PutInteger("epoch", state_.epoch);
   snapshot.PutInteger("step", state_.step);
   PutLosses("epoch_sums/train", state_.train, snapshot);
@@ -268,12 +238,7 @@ Snapshot SearchLoop::TakeSnapshot() const {
 }
 
 absl::Status SearchLoop::Resume(const Snapshot& snapshot) {
-  FD_ASSIGN_OR_RETURN(const std::string data, snapshot.Text("data"));
-  if (data != absl::StrFormat("%016x", data_print_)) {
-    return snapshot.Error(
-        absl::StrCat("was made with other images or labels than those of ",
-                     dataset_->name, " now; give the same --data"));
-  }
+  FD_RETURN_IF_ERROR(CheckDataRecord(snapshot, *dataset_));
   State state;
   FD_ASSIGN_OR_RETURN(const int64_t epoch, snapshot.Integer("epoch"));
   FD_ASSIGN_OR_RETURN(state.step, snapshot.Integer("step"));
@@ -388,20 +353,24 @@ absl::Status SearchLoop::EndEpoch(const RunFolder& folder, RunLog& log) {
   metrics.undecided = decision.undecided;
   absl::optional<double> valid_top1;
   if (state_.epoch + 1 == config_.epochs()) {
+    supernet_->eval();
+    const EdgeWeights weights = step_->weights();
     FD_ASSIGN_OR_RETURN(
-        const Evaluation evaluation,
-        EvaluateSupernet(*supernet_, step_->weights(), alpha_batches_,
-                         sampler_.weight_samples(), sampler_.samples(),
-                         kEvaluationBatch));
+        const Classification counts,
+        Classify(
+            [&](const torch::Tensor& images) {
+              return supernet_->Forward(images, weights);
+            },
+            dataset_->classes, alpha_batches_, sampler_.weight_samples(),
+            sampler_.samples(), kEvaluationBatch));
     // Every other step is checked by the loss of the next one.
-    if (!std::isfinite(evaluation.loss)) {
-      return NumbersError(
-          absl::StrCat("after its last step the loss on the alpha half is ",
-                       evaluation.loss));
+    if (!std::isfinite(counts.loss())) {
+      return NumbersError(absl::StrCat(
+          "after its last step the loss on the alpha half is ", counts.loss()));
     }
-    metrics.valid_loss = evaluation.loss;
-    metrics.valid_top1 = evaluation.top1;
-    valid_top1 = evaluation.top1;
+    metrics.valid_loss = counts.loss();
+    metrics.valid_top1 = counts.top1();
+    valid_top1 = counts.top1();
   }
   const double images_per_second = state_.images / state_.seconds;
   log.Info(EpochLine(metrics, config_.epochs(), decision, images_per_second));

@@ -108,7 +108,6 @@ class SearchLoop {
 
   const SearchConfig config_;
   const Dataset* const dataset_;
-  const uint64_t data_print_;  // tells other images or labels
   const LrSchedule schedule_;
   const SearchSampler sampler_;
   const BatchMaker train_batches_;

@@ -146,7 +146,7 @@ absl::Status Train(int argc, const char* const* argv, RunLog& log) {
                       TrainLoop::Create(config, assignment.genotype, &dataset));
   if (assignment.resumed.has_value()) {
     FD_RETURN_IF_ERROR(loop->Resume(assignment.resumed->snapshot));
-    FD_RETURN_IF_ERROR(ResumeLog(*assignment.resumed, log));
+    FD_RETURN_IF_ERROR(TakeUp(*assignment.resumed, kTrainResult, log));
   }
   absl::optional<RunFolder> folder;
   absl::optional<RunLock> lock;

@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -20,7 +21,9 @@
 #include "search_space/network_factory.h"
 #include "training/autocast.h"
 #include "training/checkpoint/checkpointer.h"
+#include "training/data_record.h"
 #include "training/device.h"
+#include "training/last_batch.h"
 #include "training/memory_format.h"
 #include "training/network_weights.h"
 #include "training/train_config.h"
@@ -102,6 +105,7 @@ absl::StatusOr<std::unique_ptr<TrainLoop>> TrainLoop::Create(
                       LrSchedule::Create(ScheduleOptions(config)));
   FD_ASSIGN_OR_RETURN(EpochSampler sampler,
                       EpochSampler::Create(SamplingOptions(config, *dataset)));
+  FD_RETURN_IF_ERROR(CheckLastBatch(sampler, *dataset));
   if (config.auxiliary() && config.batch_size() == 1) {
     return UsageError(
         "batch_size 1: the auxiliary head's batch norm cannot normalise a "
@@ -154,6 +158,7 @@ Snapshot TrainLoop::TakeSnapshot() const {
   Snapshot snapshot(RunKind::kTrain);
   step_->PutInto(snapshot);
   snapshot.PutText("config", TrainConfigText(config_));
+  PutDataRecord(*dataset_, snapshot);
   snapshot.PutText("genotype", ToPythonText(network_->genotype()));
   snapshot.PutInteger("epoch", state_.epoch);
   snapshot.PutInteger("step", state_.step);
@@ -163,7 +168,14 @@ Snapshot TrainLoop::TakeSnapshot() const {
   snapshot.PutInteger("epoch_sums/images", state_.images);
   snapshot.PutReal("epoch_sums/seconds", state_.seconds);
   snapshot.PutText(kTrainMetrics, state_.metrics);
-  snapshot.PutText(kTrainTiming, state_.timing);
+  snapshot.PutText(kTimingFile, state_.timing);
+  snapshot.PutReal("last/train_top1", state_.result.train_top1);
+  if (!state_.last_weights.empty()) {
+    PutBytes("last/file", state_.last_weights, snapshot);
+  }
+  if (state_.result.last_valid_top1.has_value()) {
+    snapshot.PutReal("last/valid_top1", *state_.result.last_valid_top1);
+  }
   if (state_.result.best_epoch >= 0) {
     snapshot.PutInteger("best/epoch", state_.result.best_epoch);
     snapshot.PutReal("best/valid_top1", *state_.result.best_valid_top1);
@@ -174,6 +186,7 @@ Snapshot TrainLoop::TakeSnapshot() const {
 }
 
 absl::Status TrainLoop::Resume(const Snapshot& snapshot) {
+  FD_RETURN_IF_ERROR(CheckDataRecord(snapshot, *dataset_));
   State state;
   FD_ASSIGN_OR_RETURN(const int64_t epoch, snapshot.Integer("epoch"));
   FD_ASSIGN_OR_RETURN(state.step, snapshot.Integer("step"));
@@ -181,8 +194,7 @@ absl::Status TrainLoop::Resume(const Snapshot& snapshot) {
       state.step > sampler_.steps_per_epoch()) {
     return snapshot.Error(absl::StrCat(
         "epoch ", epoch, ", step ", state.step, ": the run has ",
-        config_.epochs(), " epochs of ", sampler_.steps_per_epoch(),
-        " steps; is it the same data?"));
+        config_.epochs(), " epochs of ", sampler_.steps_per_epoch(), " steps"));
   }
   state.epoch = static_cast<int>(epoch);
   FD_ASSIGN_OR_RETURN(state.loss, snapshot.Real("epoch_sums/loss"));
@@ -192,7 +204,16 @@ absl::Status TrainLoop::Resume(const Snapshot& snapshot) {
   FD_ASSIGN_OR_RETURN(state.images, snapshot.Integer("epoch_sums/images"));
   FD_ASSIGN_OR_RETURN(state.seconds, snapshot.Real("epoch_sums/seconds"));
   FD_ASSIGN_OR_RETURN(state.metrics, snapshot.Text(kTrainMetrics));
-  FD_ASSIGN_OR_RETURN(state.timing, snapshot.Text(kTrainTiming));
+  FD_ASSIGN_OR_RETURN(state.timing, snapshot.Text(kTimingFile));
+  FD_ASSIGN_OR_RETURN(state.result.train_top1,
+                      snapshot.Real("last/train_top1"));
+  if (snapshot.HasTensor("last/file")) {
+    FD_ASSIGN_OR_RETURN(state.last_weights, TakeBytes(snapshot, "last/file"));
+  }
+  if (snapshot.HasText("last/valid_top1")) {
+    FD_ASSIGN_OR_RETURN(const double top1, snapshot.Real("last/valid_top1"));
+    state.result.last_valid_top1 = top1;
+  }
   if (snapshot.HasText("best/epoch")) {
     FD_ASSIGN_OR_RETURN(const int64_t best, snapshot.Integer("best/epoch"));
     state.result.best_epoch = static_cast<int>(best);
@@ -228,7 +249,8 @@ absl::Status TrainLoop::RunStep(const std::vector<int64_t>& order) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Classification> TrainLoop::Validate() {
+absl::StatusOr<Classification> TrainLoop::ClassifyImages(int64_t begin,
+                                                         int64_t end) {
   network_->eval();
   const bool bfloat16 = config_.precision() == Machine::BF16;
   return Classify(
@@ -236,8 +258,7 @@ absl::StatusOr<Classification> TrainLoop::Validate() {
         const Autocast autocast(bfloat16, device_.type());
         return network_->Logits(images.to(device_));
       },
-      dataset_->classes, batches_, sampler_.samples(), dataset_->size(),
-      kEvaluationBatch);
+      dataset_->classes, batches_, begin, end, kEvaluationBatch);
 }
 
 absl::Status TrainLoop::EndEpoch(const RunFolder& folder, RunLog& log) {
@@ -255,16 +276,21 @@ absl::Status TrainLoop::EndEpoch(const RunFolder& folder, RunLog& log) {
   bool best = false;
   std::string weights;
   FD_RETURN_IF_ERROR(step_->WithResult([&]() -> absl::Status {
+    // Every step but the last one is checked by the loss of the next one;
+    // where nothing is held out a batch of the other images checks that one.
+    FD_ASSIGN_OR_RETURN(
+        const Classification seen,
+        held_out() > 0
+            ? ClassifyImages(sampler_.samples(), dataset_->size())
+            : ClassifyImages(0, std::min(kEvaluationBatch, dataset_->size())));
+    if (!std::isfinite(seen.loss())) {
+      return NumbersError(
+          absl::StrCat("after its last step the loss without augmentation is ",
+                       seen.loss()));
+    }
     if (held_out() > 0) {
-      FD_ASSIGN_OR_RETURN(const Classification valid, Validate());
-      // Every step but the last one is checked by the loss of the next one.
-      if (!std::isfinite(valid.loss())) {
-        return NumbersError(absl::StrCat(
-            "after its last step the loss on the held-out images is ",
-            valid.loss()));
-      }
-      metrics.valid_loss = valid.loss();
-      metrics.valid_top1 = valid.top1();
+      metrics.valid_loss = seen.loss();
+      metrics.valid_top1 = seen.top1();
     }
     FD_ASSIGN_OR_RETURN(
         weights,
@@ -291,14 +317,24 @@ absl::Status TrainLoop::EndEpoch(const RunFolder& folder, RunLog& log) {
   absl::StrAppend(&state_.metrics, TrainMetricsRow(metrics));
   absl::StrAppend(&state_.timing,
                   TimingRow(state_.epoch, state_.seconds, images_per_second));
-  FD_RETURN_IF_ERROR(folder.Write(kTrainMetrics, state_.metrics));
-  FD_RETURN_IF_ERROR(folder.Write(kTrainTiming, state_.timing));
-  if (best) FD_RETURN_IF_ERROR(folder.Write(kBestWeights, weights));
-  FD_RETURN_IF_ERROR(folder.Write(kLastWeights, weights));
+  state_.last_weights = std::move(weights);
+  FD_RETURN_IF_ERROR(WriteFiles(folder));
   ++state_.epoch;
   state_.step = 0;
   state_.loss = state_.gradient_norm = state_.seconds = 0;
   state_.correct = state_.images = 0;
+  return absl::OkStatus();
+}
+
+absl::Status TrainLoop::WriteFiles(const RunFolder& folder) const {
+  FD_RETURN_IF_ERROR(folder.Write(kTrainMetrics, state_.metrics));
+  FD_RETURN_IF_ERROR(folder.Write(kTimingFile, state_.timing));
+  for (const auto& [name, weights] :
+       {std::make_pair(kBestWeights, &state_.best_weights),
+        std::make_pair(kLastWeights, &state_.last_weights)}) {
+    FD_RETURN_IF_ERROR(weights->empty() ? folder.Remove(name)
+                                        : folder.Write(name, *weights));
+  }
   return absl::OkStatus();
 }
 
@@ -309,10 +345,7 @@ absl::StatusOr<TrainResult> TrainLoop::Run(const RunFolder& folder,
   Checkpointer checkpointer(
       CheckpointFolder(folder.path(), RunKind::kTrain), signals, log,
       [this] { return TakeSnapshot(); }, options);
-  // A best of a later epoch, of a course that was left, must not stay.
-  if (!state_.best_weights.empty()) {
-    FD_RETURN_IF_ERROR(folder.Write(kBestWeights, state_.best_weights));
-  }
+  FD_RETURN_IF_ERROR(WriteFiles(folder));
   Progress::Options progress_options;
   progress_options.epochs = config_.epochs();
   progress_options.steps_per_epoch =

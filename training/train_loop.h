@@ -35,7 +35,6 @@ namespace fairdarts {
 // What a training leaves in its folder beside the weights (train_files.h), the
 // genotype's files, the record of its configuration and checkpoints/.
 inline constexpr char kTrainMetrics[] = "metrics.csv";
-inline constexpr char kTrainTiming[] = "timing.csv";
 inline constexpr char kTrainResult[] = "result.json";  // from its end on
 
 struct TrainResult {
@@ -86,11 +85,12 @@ class TrainLoop {
     int64_t correct = 0;
     int64_t images = 0;
     double seconds = 0;
-    std::string metrics;  // kTrainMetrics and kTrainTiming so far
+    std::string metrics;  // kTrainMetrics and kTimingFile so far
     std::string timing;
     TrainResult result;
     double best_valid_loss = 0;
-    std::string best_weights;  // kBestWeights so far
+    std::string best_weights;  // kBestWeights and kLastWeights so far
+    std::string last_weights;
   };
 
   TrainLoop(const TrainConfig& config, const Dataset* dataset,
@@ -99,9 +99,13 @@ class TrainLoop {
             std::unique_ptr<TrainStep> step);
 
   Snapshot TakeSnapshot() const;
+  // The files as they were at this point of the run: what a later part of a
+  // course that was left has written must not stay.
+  absl::Status WriteFiles(const RunFolder& folder) const;
   absl::Status RunStep(const std::vector<int64_t>& order);
   absl::Status EndEpoch(const RunFolder& folder, RunLog& log);
-  absl::StatusOr<Classification> Validate();
+  // Samples [begin, end) without augmentation.
+  absl::StatusOr<Classification> ClassifyImages(int64_t begin, int64_t end);
 
   const TrainConfig config_;
   const Dataset* const dataset_;

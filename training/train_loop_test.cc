@@ -22,6 +22,7 @@
 #include "genotypes/catalog.h"
 #include "tests/status_matchers.h"
 #include "training/data/stripes.h"
+#include "training/timing.h"
 #include "training/train_config.h"
 
 namespace fairdarts {
@@ -141,7 +142,7 @@ void ExpectSameRun(const Outcome& a, const Outcome& b) {
     EXPECT_TRUE(tensor.equal(*second.Tensor(name))) << name;
   }
   for (const auto& [name, text] : first.texts()) {
-    if (name == kTrainTiming) continue;
+    if (name == kTimingFile) continue;
     EXPECT_EQ(text, *second.Text(name)) << name;
   }
 }
@@ -203,6 +204,7 @@ struct ResumeCase {
   std::vector<const char*> flags;
   int64_t lines;  // that the whole run writes: one a step and one an epoch
   const char* genotype = "FairDARTS_b";
+  int size = 8;  // of the images
 };
 
 const ResumeCase kResumeCases[] = {
@@ -215,6 +217,12 @@ const ResumeCase kResumeCases[] = {
      "DARTS_V2"},
     {"LastBatchOfOne", {"--batch_size=47", "--epochs=6"}, 6 * (2 + 1)},
     {"BatchOfOne", {"--batch_size=1", "--steps_per_epoch=5"}, 3 * (5 + 1)},
+    {"AuxiliaryAutoAugment",
+     {"--batch_size=47", "--epochs=6", "--auxiliary", "--auto_aug",
+      "--crop_and_flip"},
+     6 * (2 + 1),
+     "FairDARTS_b",
+     28},
 };
 
 class TrainResumeTest : public ::testing::TestWithParam<ResumeCase> {
@@ -224,7 +232,7 @@ class TrainResumeTest : public ::testing::TestWithParam<ResumeCase> {
 
 TEST_P(TrainResumeTest, StoppedAnywhereEndsWithTheSameBytes) {
   const ResumeCase& test_case = GetParam();
-  const Dataset dataset = Stripes(60);
+  const Dataset dataset = Stripes(60, test_case.size);
   const TrainConfig config = ConfigOf(test_case.flags);
   const Outcome whole =
       RunTraining(config, dataset, kNever, "", test_case.genotype);
@@ -264,6 +272,35 @@ TEST_F(TrainLoopTest, StoppedAgainAndAgainEndsWithTheSameBytes) {
   ExpectSameRun(run, whole);
 }
 
+TEST_F(TrainLoopTest, ResumedAfterItsLastEpochItEndsTheSame) {
+  const Dataset dataset = Stripes(60);
+  for (const char* const held_out :
+       {"--valid_portion=0.2", "--valid_portion=0"}) {
+    const TrainConfig config = ConfigOf({"--epochs=2", held_out});
+    const Outcome whole = RunTraining(config, dataset);
+    ASSERT_THAT(whole.result, IsOk());
+    const std::string result = whole.File(kTrainResult);
+    const std::string last = whole.File(kLastWeights);
+    const Outcome again = RunTraining(config, dataset, kNever, whole.folder);
+    ASSERT_THAT(again.result, IsOk());
+    EXPECT_EQ(again.File(kTrainResult), result);
+    EXPECT_TRUE(again.File(kLastWeights) == last);
+    EXPECT_EQ(again.Has(kBestWeights), whole.result->best_epoch >= 0);
+  }
+}
+
+TEST_F(TrainLoopTest, ANetworkThatIsNotFiniteIsNotWritten) {
+  const Dataset dataset = Stripes(60);
+  // One step, whose loss is well, and nothing held out that would show what it
+  // has made of the weights.
+  const Outcome run =
+      RunTraining(ConfigOf({"--learning_rate=1e38", "--epochs=1",
+                            "--steps_per_epoch=1", "--valid_portion=0"}),
+                  dataset);
+  EXPECT_THAT(run.result, ExitCodeIs(ExitCode::kNumbers));
+  EXPECT_FALSE(run.Has(kLastWeights));
+}
+
 TEST_F(TrainLoopTest, TheSeedDecidesTheBytes) {
   const Dataset dataset = Stripes(60);
   const Outcome first = RunTraining(ConfigOf({"--epochs=1"}), dataset);
@@ -285,7 +322,8 @@ TEST_F(TrainLoopTest, ACheckpointOfOtherDataIsRefused) {
   ASSERT_THAT(loop, IsOk());
   const absl::Status resumed = (*loop)->Resume(found->snapshot);
   EXPECT_THAT(resumed, ExitCodeIs(ExitCode::kModelFile));
-  EXPECT_THAT(std::string(resumed.message()), HasSubstr("epochs of 3 steps"));
+  EXPECT_THAT(std::string(resumed.message()),
+              HasSubstr("other images or labels than those of stripes"));
   auto other =
       TrainLoop::Create(ConfigOf({}), Published("FairDARTS_a"), &dataset);
   EXPECT_THAT((*other)->Resume(found->snapshot),

@@ -51,7 +51,7 @@ LrScheduleOptions ScheduleOptions(const TrainConfig& config) {
 
 AugmentOptions AugmentationOptions(const TrainConfig& config) {
   AugmentOptions options;
-  options.crop_and_flip = true;
+  options.crop_and_flip = config.crop_and_flip();
   options.auto_augment = config.auto_aug();
   options.cutout = config.cutout();
   options.cutout_length = config.cutout_length();

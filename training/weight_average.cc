@@ -2,14 +2,18 @@
 
 #include <torch/utils.h>
 
+#include <algorithm>
+
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "fairdarts/base/check.h"
+#include "fairdarts/base/status.h"
 
 namespace fairdarts {
 namespace {
 
 constexpr char kPrefix[] = "average";
+constexpr char kUpdates[] = "average_updates";
 
 }  // namespace
 
@@ -30,9 +34,13 @@ WeightAverage::WeightAverage(torch::nn::Module* module, double decay)
 
 void WeightAverage::Update() {
   const torch::NoGradGuard no_gradients;
+  const double ramp =
+      static_cast<double>(1 + updates_) / static_cast<double>(10 + updates_);
+  const double decay = std::min(decay_, ramp);
+  ++updates_;
   for (Value& value : values_) {
     if (value.average.is_floating_point()) {
-      value.average.lerp_(value.live, 1 - decay_);
+      value.average.lerp_(value.live, 1 - decay);
     } else {
       value.average.copy_(value.live);
     }
@@ -56,17 +64,25 @@ absl::Status WeightAverage::Within(
 }
 
 void WeightAverage::PutInto(Snapshot& snapshot) const {
+  snapshot.PutInteger(kUpdates, updates_);
   for (const Value& value : values_) {
     snapshot.PutTensor(absl::StrCat(kPrefix, "/", value.name), value.average);
   }
 }
 
 absl::Status WeightAverage::TakeFrom(const Snapshot& snapshot) {
+  FD_ASSIGN_OR_RETURN(const int64_t updates, snapshot.Integer(kUpdates));
+  if (updates < 0) {
+    return snapshot.Error(
+        absl::StrCat(kUpdates, " ", updates, ": must be at least 0"));
+  }
   std::vector<Snapshot::Copy> copies;
   for (const Value& value : values_) {
     copies.push_back({absl::StrCat(kPrefix, "/", value.name), value.average});
   }
-  return snapshot.CopyAll(absl::StrCat(kPrefix, "/"), copies);
+  FD_RETURN_IF_ERROR(snapshot.CopyAll(absl::StrCat(kPrefix, "/"), copies));
+  updates_ = updates;
+  return absl::OkStatus();
 }
 
 }  // namespace fairdarts

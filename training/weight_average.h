@@ -5,6 +5,7 @@
 
 #include <torch/types.h>
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -15,16 +16,23 @@
 
 namespace fairdarts {
 
-// average = decay * average + (1 - decay) * value after each step, over all
-// parameters and over batch norm's running statistics; counters are taken as
-// they are. Starts from the values at construction (Polyak and Juditsky, 1992;
-// the form is Tarvainen and Valpola's, arXiv 1703.01780). Not thread-safe.
+// After update n, from 0:
+//   average = d * average + (1 - d) * value,   d = min(decay, (1 + n) / (10 +
+//   n))
+// over all parameters and over batch norm's running statistics; counters are
+// taken as they are. The average starts from the values at construction; the
+// rising d lets it forget them in the first steps, whatever the decay (the form
+// is TensorFlow's ExponentialMovingAverage with num_updates; Tarvainen and
+// Valpola, arXiv 1703.01780, use such a ramp too). Not thread-safe.
 class WeightAverage {
  public:
   // 0 < decay < 1. The module must outlive it.
   WeightAverage(torch::nn::Module* module, double decay);
 
   void Update();
+
+  // Updates so far.
+  int64_t updates() const { return updates_; }
 
   // Runs `function` while the module holds the averages, then gives it its
   // own values back, the same bits.
@@ -43,6 +51,7 @@ class WeightAverage {
   void Swap();
 
   const double decay_;
+  int64_t updates_ = 0;
   std::vector<Value> values_;
 };
 

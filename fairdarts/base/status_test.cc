@@ -26,9 +26,9 @@ TEST(StatusTest, EveryKindHasItsExitCode) {
   EXPECT_EQ(ExitCodeOf(EnvironmentError("")), ExitCode::kEnvironment);
   EXPECT_EQ(ExitCodeOf(StoppedError(ExitCode::kInterrupted, "")),
             ExitCode::kInterrupted);
-  EXPECT_EQ(static_cast<int>(
-                ExitCodeOf(StoppedError(ExitCode::kTerminated, ""))),
-            143);
+  EXPECT_EQ(
+      static_cast<int>(ExitCodeOf(StoppedError(ExitCode::kTerminated, ""))),
+      143);
   EXPECT_EQ(ExitCodeOf(absl::InvalidArgumentError("")), ExitCode::kUsage);
   EXPECT_EQ(ExitCodeOf(absl::NotFoundError("")), ExitCode::kData);
   EXPECT_EQ(ExitCodeOf(absl::DataLossError("")), ExitCode::kData);

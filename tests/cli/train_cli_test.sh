@@ -62,8 +62,15 @@ refuse 2 "batch_size" "$train" "${tiny[@]}" --batch_size=400
 refuse 2 "batch_size 1" "$train" "${tiny[@]}" --auxiliary --batch_size=1
 refuse 3 "nowhere" "$train" "${tiny[@]}" --data=nowhere
 refuse 6 "--device=cpu" "$train" "${tiny[@]}" --gpu=0
+refuse 2 "one GPU is used" "$train" "${tiny[@]}" --gpu=1
 refuse 2 "no training has left weights" "$evaluate"
 refuse 2 "no training has left weights" "$export_model"
+refuse 2 "give one" "$evaluate" --run=a --model_path=b --data=nowhere
+refuse 2 "no such folder" "$evaluate" --run=nowhere
+refuse 2 "--logits nowhere/x" "$evaluate" --run=nowhere --logits=nowhere/x
+refuse 3 "nowhere.tar" "$evaluate" --model_path=nowhere.tar --data=nowhere
+refuse 2 "only a run knows" "$evaluate" --model_path="$checkpoint" \
+  --arch=FairDARTS_b --split=valid --data=nowhere
 refuse 2 "nowhere" "$train" --resume=nowhere
 expect 5 "epoch 1: step 2: " "$train" "${tiny[@]}" --learning_rate=1e38
 rm -rf runs
@@ -86,7 +93,17 @@ expect 0 '"top5"' "$evaluate" --format=json --weights=last --per_class \
   --confusion --threads=1
 python3 -c 'import json; json.load(open("out"))' 2>/dev/null ||
   grep -q '^{' out || fail "not JSON alone"
-expect 0 "held-out images" "$evaluate" --split=valid --threads=1
+expect 0 "held-out images of fashion-mnist, 40 of them" \
+  "$evaluate" --split=valid --threads=1
+expect 0 "training images of fashion-mnist, 360 of them" \
+  "$evaluate" --split=train --threads=1
+# A file of the run knows its dataset and what was held out.
+expect 0 "test images of fashion-mnist, 100 of them" \
+  "$evaluate" --model_path="$run/best.safetensors" --logits=beside.npy \
+  --threads=1
+cmp first.npy beside.npy || fail "the file has other logits than its run"
+expect 2 "parse_method darts" "$evaluate" --parse_method=darts
+expect 0 "no auxiliary head" "$evaluate" --auxiliary --threads=1
 expect 2 "images of 3 channels" "$evaluate" --model_path="$checkpoint" \
   --arch=FairDARTS_b --dataset=fashion-mnist --data=small
 expect 3 "nowhere.tar" "$evaluate" --model_path=nowhere.tar --arch=DARTS_V2 \
@@ -126,6 +143,21 @@ for signal in TERM INT; do
   expect 0 "resumed from" "$train" --resume=auto --threads=1
   same "$(echo runs/stopped-*)"
 done
+
+# Taken up further back a finished run is unfinished again, and ends the same.
+cp -r "$run" whole
+step=$run/checkpoints/step-00000020.safetensors
+[ -e "$step" ] || fail "no checkpoint after the first epoch"
+"$train" --resume="$step" --threads=1 >out 2>err &
+pid=$!
+while ! grep -q "epoch 2/2 step" out && kill -0 $pid 2>/dev/null; do
+  sleep 0.02
+done
+kill -TERM $pid
+wait $pid
+[ ! -e "$run/result.json" ] || fail "still counts as finished"
+expect 0 "resumed from" "$train" --resume=auto --threads=1
+same whole
 
 # Upstream's line, with a file of torch.save relative to where the user is.
 mkdir -p best_model here

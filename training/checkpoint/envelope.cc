@@ -17,7 +17,6 @@ namespace fairdarts {
 namespace {
 
 constexpr char kVersionKey[] = "checkpoint.version";
-constexpr char kKindKey[] = "checkpoint.kind";
 constexpr char kCrcKey[] = "checkpoint.crc32";
 constexpr absl::string_view kNoCrc = "00000000";
 
@@ -67,7 +66,7 @@ std::string SealCheckpoint(RunKind kind,
     FD_CHECK(!absl::StartsWith(name, kEnvelopePrefix)) << name;
   }
   texts[kVersionKey] = absl::StrCat(kCheckpointVersion);
-  texts[kKindKey] = std::string(RunKindName(kind));
+  texts[kCheckpointKindKey] = std::string(RunKindName(kind));
   texts[kCrcKey] = std::string(kNoCrc);
   std::string bytes = SerializeSafetensors(tensors, texts);
   const size_t position = FindCrc(bytes);
@@ -122,7 +121,8 @@ absl::StatusOr<SafetensorsFile> OpenCheckpoint(std::string bytes,
         "is ", number, ", and ", kCheckpointVersion,
         " is the newest that this one reads"));
   }
-  FD_ASSIGN_OR_RETURN(const std::string of, file.FindMetadata(kKindKey));
+  FD_ASSIGN_OR_RETURN(const std::string of,
+                      file.FindMetadata(kCheckpointKindKey));
   if (of != RunKindName(kind)) {
     return MisfitError(absl::StrCat(
         name, ": is a checkpoint of '", absl::CHexEscape(of.substr(0, 40)),

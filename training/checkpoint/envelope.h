@@ -25,6 +25,7 @@
 namespace fairdarts {
 
 inline constexpr int kCheckpointVersion = 1;
+inline constexpr char kCheckpointKindKey[] = "checkpoint.kind";
 
 // What the names of the envelope's own metadata begin with.
 inline constexpr absl::string_view kEnvelopePrefix = "checkpoint.";

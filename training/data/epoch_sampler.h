@@ -7,6 +7,7 @@
 // remembered, so a run that goes on after a stop sees what one without a stop
 // would have seen.
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -39,6 +40,11 @@ class EpochSampler {
   // Batches in an epoch. The last one is smaller where the batch size does not
   // divide the samples and no cap cuts it off.
   int64_t steps_per_epoch() const { return steps_per_epoch_; }
+  int64_t last_batch_size() const {
+    return std::min(
+        options_.batch_size,
+        options_.samples - (steps_per_epoch_ - 1) * options_.batch_size);
+  }
 
   // The samples in the order of an epoch.
   std::vector<int64_t> Order(int64_t epoch) const;

@@ -29,6 +29,7 @@ TEST(EpochSamplerTest, AnEpochSeesEverySampleOnce) {
   const auto sampler = EpochSampler::Create(Options(25, 6));
   ASSERT_THAT(sampler, IsOk());
   ASSERT_EQ(sampler->steps_per_epoch(), 5);
+  EXPECT_EQ(sampler->last_batch_size(), 1);
   const std::vector<int64_t> order = sampler->Order(3);
   std::vector<int64_t> seen;
   for (int64_t step = 0; step < 5; ++step) {
@@ -57,6 +58,7 @@ TEST(EpochSamplerTest, ACapEndsTheEpoch) {
   EpochSamplerOptions options = Options(25, 6);
   options.steps_per_epoch = 2;
   EXPECT_EQ(EpochSampler::Create(options)->steps_per_epoch(), 2);
+  EXPECT_EQ(EpochSampler::Create(options)->last_batch_size(), 6);
   options.steps_per_epoch = 9;
   EXPECT_EQ(EpochSampler::Create(options)->steps_per_epoch(), 5);
 }

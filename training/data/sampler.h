@@ -40,6 +40,7 @@ class SearchSampler {
   int64_t alpha_samples() const { return samples() - weight_samples(); }
 
   // The weights' side, each sample once an epoch (epoch_sampler.h).
+  const EpochSampler& weights() const { return weights_; }
   int64_t steps_per_epoch() const { return weights_.steps_per_epoch(); }
   std::vector<int64_t> EpochOrder(int64_t epoch) const {
     return weights_.Order(epoch);

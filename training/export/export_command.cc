@@ -21,6 +21,7 @@
 #include "training/field_value.h"
 #include "training/flags.h"
 #include "training/model_source.h"
+#include "training/output_path.h"
 #include "training/user_path.h"
 
 namespace fairdarts {
@@ -79,17 +80,17 @@ absl::Status Export(int argc, const char* const* argv, RunLog& log) {
   FD_RETURN_IF_ERROR(ParseFlags(argc, argv, config));
   FD_RETURN_IF_ERROR(CheckFields(config));
   FD_ASSIGN_OR_RETURN(const ModelSourceOptions options, SourceOptions(config));
+  std::string output;
+  if (!config.output().empty()) {
+    FD_ASSIGN_OR_RETURN(output, OutputPath("output", config.output()));
+  }
   FD_ASSIGN_OR_RETURN(const ModelSource source, FindModelSource(options, log));
-  // Also what was just made is read as its users will read it.
-  FD_ASSIGN_OR_RETURN(const ModelFile file,
-                      ModelFile::Parse(source.bytes, source.path));
   std::string bytes = source.bytes;
   const bool onnx = config.format() == ExportConfig::ONNX;
   if (onnx) {
-    FD_ASSIGN_OR_RETURN(bytes, SerializeOnnxModel(file));
+    FD_ASSIGN_OR_RETURN(bytes, SerializeOnnxModel(source.model));
   }
-  std::string output = UserPath(config.output());
-  if (config.output().empty()) {
+  if (output.empty()) {
     output = onnx ? "model.onnx" : "model.safetensors";
     output = source.folder.empty() ? UserPath(output)
                                    : absl::StrCat(source.folder, "/", output);

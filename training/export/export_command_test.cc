@@ -92,7 +92,7 @@ TEST_F(ExportCommandTest, BestAndLastOfARun) {
   std::filesystem::copy_file(Path("last.safetensors"),
                              Path("run/last.safetensors"));
   ASSERT_EQ(Export({"--run=run"}), 0) << err_;
-  EXPECT_THAT(out_, HasSubstr("takes the last one"));
+  EXPECT_THAT(out_, HasSubstr("is not there: takes last.safetensors"));
   EXPECT_THAT(out_, HasSubstr("run/last.safetensors"));
   const absl::StatusOr<ModelFile> file =
       ModelFile::Load(Path("run/model.safetensors"));
@@ -137,14 +137,22 @@ TEST_F(ExportCommandTest, SaysWhatIsWrong) {
   EXPECT_EQ(also({"--init_channels=36"}), 2);
   EXPECT_THAT(err_, HasSubstr("init_channels 36"));
   EXPECT_EQ(also({"--genotype=FairDARTS_b"}), 4);
-  EXPECT_THAT(err_, HasSubstr("not the weights of fairdarts/FairDARTS_b: "));
-  EXPECT_THAT(err_, HasSubstr("its tensors are those of fairdarts/DARTS_V2"));
+  EXPECT_THAT(err_, HasSubstr("its tensors are those of fairdarts/DARTS_V2, "
+                              "not of fairdarts/FairDARTS_b: "));
+  EXPECT_EQ(also({"--output=nodir/x"}), 2);
+  EXPECT_THAT(err_, HasSubstr("--output nodir/x: "));
+  EXPECT_EQ(also({"--weights=last"}), 2);
+  EXPECT_THAT(err_, HasSubstr("--weights=last: "));
   EXPECT_FALSE(std::filesystem::exists(Path("model.safetensors")));
 
   ASSERT_EQ(also({}), 0) << err_;
   EXPECT_EQ(Export({"--model_path=model.safetensors", "--layers=3"}), 2);
   EXPECT_THAT(err_, HasSubstr("--layers: "));
   EXPECT_THAT(err_, HasSubstr("says it itself"));
+  EXPECT_EQ(
+      Export({"--model_path=model.safetensors", "--parse_method=threshold"}),
+      2);
+  EXPECT_THAT(err_, HasSubstr("parse_method threshold: "));
 }
 
 }  // namespace

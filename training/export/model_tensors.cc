@@ -1,8 +1,6 @@
 #include "training/export/model_tensors.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <string>
 
 #include "absl/strings/match.h"
@@ -58,7 +56,6 @@ absl::StatusOr<std::vector<TensorToWrite>> ModelTensors(
   FD_ASSIGN_OR_RETURN(
       const NetworkGraph graph,
       MakeNetworkGraph(description.genotype, description.network));
-  FD_RETURN_IF_ERROR(NormalizeStateDict({}, state_dict, report));
   DropUnused(description, state_dict, report);
   std::vector<ExpectedTensor> expected;
   for (TensorSpec& spec : ExpectedTensors(graph)) {
@@ -68,17 +65,6 @@ absl::StatusOr<std::vector<TensorToWrite>> ModelTensors(
 
   std::vector<TensorToWrite> tensors;
   for (const NamedTensor& tensor : *state_dict) {
-    for (int64_t i = 0; i < tensor.view.elements(); ++i) {
-      float value;
-      std::memcpy(&value, tensor.view.data.data() + i * sizeof(value),
-                  sizeof(value));
-      if (!std::isfinite(value)) {
-        return ModelFileError(absl::StrCat("tensor ", tensor.name, " holds ",
-                                           value, " at ", i,
-                                           "; only finite numbers make a "
-                                           "model"));
-      }
-    }
     tensors.push_back({tensor.name, tensor.view});
   }
   return tensors;

@@ -13,12 +13,11 @@
 
 namespace fairdarts {
 
-// The tensors that SerializeModelFile wants, out of a state dict that may hold
-// more: 16-bit floats become float32; a "module." prefix, the keys of a FLOPs
-// counter, the auxiliary head and counters of batches go, and `report` counts
-// them. Model-file errors without a file name say which tensors are missing,
-// surplus or of another shape, or hold a number that is not finite. Views
-// point into what the tensors of `state_dict` own.
+// The tensors that SerializeModelFile wants, out of a state dict that has been
+// through NormalizeStateDict and may hold more: the auxiliary head, counters of
+// batches and what reads a missing node go, and `report` counts them.
+// Model-file errors without a file name say which tensors are missing, surplus
+// or of another shape. Views point into what the tensors of `state_dict` own.
 absl::StatusOr<std::vector<TensorToWrite>> ModelTensors(
     const ModelDescription& description, std::vector<NamedTensor>* state_dict,
     ImportReport* report);

@@ -185,8 +185,7 @@ absl::Status MatchStateDict(const std::vector<ExpectedTensor>& expected,
   surplus.Describe("tensors are of another network", &faults);
   differing.Describe("tensors have another shape or type", &faults);
   if (!faults.empty()) {
-    return ModelFileError(absl::StrCat("state_dict does not fit the network: ",
-                                       absl::StrJoin(faults, "; ")));
+    return ModelFileError(absl::StrJoin(faults, "; "));
   }
   std::vector<NamedTensor> kept;
   for (NamedTensor& tensor : *tensors) {

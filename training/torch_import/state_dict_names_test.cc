@@ -185,8 +185,8 @@ TEST(StateDictNamesTest, NamesTheFirstThatDoNotFit) {
   const absl::Status status = MatchStateDict(Network(), &tensors, &report);
   EXPECT_THAT(status, ExitCodeIs(ExitCode::kModelFile));
   EXPECT_EQ(status.message(),
-            "state_dict does not fit the network: 1 tensors are missing "
-            "(stem.0.weight F32[12, 3, 3, 3]); 1 tensors are of another "
+            "1 tensors are missing (stem.0.weight F32[12, 3, 3, 3]); 1 tensors "
+            "are of another "
             "network (stem.9.weight\\n F32[12, 3, 3, 3]); 2 tensors have "
             "another shape or type (stem.1.running_mean F32[24] instead of "
             "F32[12], classifier.bias F64[10] instead of F32[10])");

@@ -21,6 +21,9 @@ namespace {
 
 using Kind = PickleValue::Kind;
 
+// A zip archive's first entry.
+constexpr absl::string_view kZip = "PK\x03\x04";
+
 // "archive/", which every entry's name must begin with.
 absl::StatusOr<std::string> FolderOf(const ZipArchive& archive) {
   const std::vector<std::string>& names = archive.names();
@@ -133,6 +136,10 @@ std::string KeysOf(const PickleValue& dict) {
 
 }  // namespace
 
+bool TorchFile::Recognises(absl::string_view bytes) {
+  return absl::StartsWith(bytes, kZip) || LooksLegacy(bytes);
+}
+
 absl::StatusOr<TorchFile> TorchFile::Parse(std::string bytes,
                                            absl::string_view name) {
   TorchFile file;
@@ -140,7 +147,7 @@ absl::StatusOr<TorchFile> TorchFile::Parse(std::string bytes,
   file.file_bytes_ = bytes.size();
   auto owner = std::make_shared<const std::string>(std::move(bytes));
   absl::Status status;
-  if (absl::StartsWith(*owner, "PK\x03\x04")) {
+  if (absl::StartsWith(*owner, kZip)) {
     status = file.ReadZip(std::move(owner));
   } else if (LooksLegacy(*owner)) {
     status = file.ReadLegacy(std::move(owner));

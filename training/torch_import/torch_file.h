@@ -36,6 +36,9 @@ struct TorchCheckpoint {
 // Immutable, so it may be read from several threads.
 class TorchFile {
  public:
+  // Whether the bytes begin as a file of torch.save does.
+  static bool Recognises(absl::string_view bytes);
+
   // A model-file error of one line that begins with `name` for everything that
   // is wrong; `name` stands for the path.
   static absl::StatusOr<TorchFile> Parse(std::string bytes,
