@@ -79,7 +79,7 @@ std::string WeightsOf(const std::string& folder, bool wants_last, RunLog& log) {
   const std::string best = absl::StrCat(folder, "/", kBestWeights);
   const std::string last = absl::StrCat(folder, "/", kLastWeights);
   if (wants_last) return last;
-  if (IsFile(last)) return best;
+  if (IsFile(best)) return best;
   // A damaged record is left to who needs it.
   const auto record = FindTrainRecord(folder);
   const bool none_held_out =
@@ -384,7 +384,7 @@ absl::Status ExplainedError(const absl::Status& error, const std::string& bytes,
       SafetensorsFile::Parse(bytes, path);
   if (!file.ok()) return error;
   const auto kind = file->metadata().find(kCheckpointKindKey);
-  if (kind != file->metadata().end()) return error;
+  if (kind == file->metadata().end()) return error;
   if (kind->second == RunKindName(RunKind::kSearch)) {
     return ModelFileError(absl::StrCat(
         path, ": is a checkpoint of a search, which trains no network of a ",
@@ -439,11 +439,11 @@ absl::StatusOr<ModelSource> FindModelSource(const ModelSourceOptions& options,
   // Also what was just made is read as its users will read it.
   absl::StatusOr<ModelFile> model = ModelFile::Parse(bytes, path);
   if (!model.ok()) return ExplainedError(model.status(), bytes, path);
-  CheckFinite(*model).IgnoreError();
+  FD_RETURN_IF_ERROR(Annotate(CheckFinite(*model), path));
   if (is_model_file) {
     FD_RETURN_IF_ERROR(CheckParseMethod(model->description().genotype, path,
-                                        GenotypeOptions::AUTO));
-    if (!options.auxiliary) log.Info(absl::StrCat(path, kNoAuxiliary));
+                                        options.parse_method));
+    if (options.auxiliary) log.Info(absl::StrCat(path, kNoAuxiliary));
   }
   return ModelSource{path, weights.folder, is_model_file, std::move(bytes),
                      *std::move(model)};
