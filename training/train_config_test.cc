@@ -360,7 +360,8 @@ TEST(TrainRecordTest, WhatIsAboutTheMachineMayChange) {
 }
 
 TEST(TrainRecordTest, RefusesWhatContradictsIt) {
-  const std::string record = TrainConfigText(Resolved({}).config);
+  const std::string record =
+      TrainConfigText(Resolved({"--epochs", "3", "--batch_size", "96"}).config);
   EXPECT_EQ(ResumeComplaint(record, {"--epochs", "7"}),
             "epochs 7: the run that is resumed has 3 (run/last); leave it "
             "out, or start a new run");
@@ -398,7 +399,8 @@ TEST(TrainRecordTest, AGenotypeMayHaveAnotherName) {
 }
 
 TEST(TrainRecordTest, RefusesADamagedOne) {
-  const std::string record = TrainConfigText(Resolved({}).config);
+  const std::string record =
+      TrainConfigText(Resolved({"--epochs", "3", "--batch_size", "96"}).config);
   const auto complaint = [&](const char* from, const char* to) {
     const std::string bad = absl::StrReplaceAll(record, {{from, to}});
     EXPECT_NE(bad, record) << from;

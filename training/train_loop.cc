@@ -103,6 +103,11 @@ absl::StatusOr<std::unique_ptr<TrainLoop>> TrainLoop::Create(
                       FindDevice(config.device() == TrainConfig::CUDA));
   FD_ASSIGN_OR_RETURN(const LrSchedule schedule,
                       LrSchedule::Create(ScheduleOptions(config)));
+  if (TrainSamples(config, *dataset) < 1) {
+    return UsageError(absl::StrCat("valid_portion ", config.valid_portion(),
+                                   ": holds out all ", dataset->size(),
+                                   " images and leaves none to train on"));
+  }
   FD_ASSIGN_OR_RETURN(EpochSampler sampler,
                       EpochSampler::Create(SamplingOptions(config, *dataset)));
   FD_RETURN_IF_ERROR(CheckLastBatch(sampler, *dataset));

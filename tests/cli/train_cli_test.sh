@@ -130,7 +130,7 @@ for signal in TERM INT; do
   rm -rf runs/stopped-*
   "$train" "${long[@]}" --save=stopped >out 2>err &
   pid=$!
-  while ! grep -q "epoch 2/2 step" out && kill -0 $pid 2>/dev/null; do
+  while ! grep -q "epoch 1/2 step" out && kill -0 $pid 2>/dev/null; do
     sleep 0.02
   done
   kill -$signal $pid
@@ -150,7 +150,7 @@ step=$run/checkpoints/step-00000020.safetensors
 [ -e "$step" ] || fail "no checkpoint after the first epoch"
 "$train" --resume="$step" --threads=1 >out 2>err &
 pid=$!
-while ! grep -q "epoch 2/2 step" out && kill -0 $pid 2>/dev/null; do
+while ! grep -q "resumed from" out && kill -0 $pid 2>/dev/null; do
   sleep 0.02
 done
 kill -TERM $pid
