@@ -6,25 +6,10 @@ set -u
 search=$PWD/$1
 derive=$PWD/$2
 mnist=$(dirname "$(readlink -f "$3")")
+lib=$PWD/tests/cli/lib.sh
 export BUILD_WORKING_DIRECTORY=$TEST_TMPDIR
 cd "$TEST_TMPDIR" || exit 1
-failures=0
-
-fail() {
-  echo "FAILED: $*"
-  cat out err
-  failures=$((failures + 1))
-}
-
-# expect CODE TEXT COMMAND...: the exit code, and text in what was said.
-expect() {
-  local code=$1 text=$2
-  shift 2
-  "$@" >out 2>err
-  local got=$?
-  [ "$got" -eq "$code" ] || fail "exit code $got in place of $code: $*"
-  grep -qF -- "$text" out err || fail "'$text' was not said: $*"
-}
+. "$lib"
 
 # refuse CODE TEXT FLAGS...: the same for a search that must leave nothing.
 refuse() {
@@ -35,19 +20,8 @@ refuse() {
   [ ! -e runs ] || fail "something was written: $*"
 }
 
-# The first 400 training images and 100 test images of Fashion-MNIST, plain.
 small=$TEST_TMPDIR/small
-mkdir "$small"
-cut() {  # cut NAME HEADER_BYTES HEADER BYTES
-  { printf "$3"; zcat "$mnist/$1.gz" | tail -c "+$(($2 + 1))" | head -c "$4"; } \
-    >"$small/$1"
-}
-cut train-images-idx3-ubyte 16 \
-  '\0\0\010\003\0\0\001\220\0\0\0\034\0\0\0\034' $((400 * 784))
-cut train-labels-idx1-ubyte 8 '\0\0\010\001\0\0\001\220' 400
-cut t10k-images-idx3-ubyte 16 \
-  '\0\0\010\003\0\0\0\144\0\0\0\034\0\0\0\034' $((100 * 784))
-cut t10k-labels-idx1-ubyte 8 '\0\0\010\001\0\0\0\144' 100
+small_mnist "$mnist" "$small"
 
 tiny=(--data=small --train_portion=0.5 --epochs=1 --steps_per_epoch=2
   --init_channels=2 --layers=3 --threads=1)

@@ -5,27 +5,19 @@
 set -u
 search=$PWD/$1
 mnist=$(dirname "$(readlink -f "$2")")
+lib=$PWD/tests/cli/lib.sh
 export BUILD_WORKING_DIRECTORY=$TEST_TMPDIR
 export OMP_NUM_THREADS=1
 cd "$TEST_TMPDIR" || exit 1
-failures=0
-
-fail() {
-  echo "FAILED: $*"
-  tail -n 5 out err
-  failures=$((failures + 1))
-}
+. "$lib"
 
 # The first 100 training images of Fashion-MNIST, plain.
 small=$TEST_TMPDIR/small
 mkdir "$small"
-cut() {  # cut NAME HEADER_BYTES HEADER BYTES
-  { printf "$3"; zcat "$mnist/$1.gz" | tail -c "+$(($2 + 1))" | head -c "$4"; } \
-    >"$small/$1"
-}
-cut train-images-idx3-ubyte 16 \
+cut_mnist "$mnist" "$small" train-images-idx3-ubyte 16 \
   '\0\0\010\003\0\0\0\144\0\0\0\034\0\0\0\034' $((100 * 784))
-cut train-labels-idx1-ubyte 8 '\0\0\010\001\0\0\0\144' 100
+cut_mnist "$mnist" "$small" train-labels-idx1-ubyte 8 \
+  '\0\0\010\001\0\0\0\144' 100
 cp "$small/train-images-idx3-ubyte" "$small/t10k-images-idx3-ubyte"
 cp "$small/train-labels-idx1-ubyte" "$small/t10k-labels-idx1-ubyte"
 
