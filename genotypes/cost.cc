@@ -8,6 +8,7 @@
 #include "fairdarts/base/status.h"
 #include "genotypes/cell_graph.h"
 #include "genotypes/edge_layout.h"
+#include "genotypes/reduction_cells.h"
 
 namespace fairdarts {
 namespace {
@@ -282,14 +283,11 @@ absl::StatusOr<NetworkCost> ComputeNetworkCost(const Genotype& genotype,
   Flow flow = AddStem(config, stem);
   FD_ASSIGN_OR_RETURN(cost.stem, stem.Total());
 
-  const int first_reduction = config.layers / 3;
-  const int second_reduction = 2 * config.layers / 3;
   int64_t channels = config.init_channels;
   // ImageNet's second stem halves the map just like a reduction cell.
   bool reduction_before = imagenet;
   for (int layer = 0; layer < config.layers; ++layer) {
-    const bool reduction =
-        layer == first_reduction || layer == second_reduction;
+    const bool reduction = IsReduction(layer, config.layers);
     if (reduction) channels *= 2;
     Meter meter;
     FD_RETURN_IF_ERROR(Annotate(
@@ -299,7 +297,7 @@ absl::StatusOr<NetworkCost> ComputeNetworkCost(const Genotype& genotype,
     reduction_before = reduction;
     FD_ASSIGN_OR_RETURN(const Cost cell, meter.Total());
     cost.cells.push_back(cell);
-    if (config.auxiliary && layer == second_reduction) {
+    if (config.auxiliary && layer == LastReduction(config.layers)) {
       Meter head;
       FD_RETURN_IF_ERROR(
           AddAuxiliaryHead(config, flow.channels[1], flow.size[1], head));

@@ -2,6 +2,8 @@
 
 #include <torch/nn/modules/container/modulelist.h>
 
+#include "genotypes/reduction_cells.h"
+
 namespace fairdarts {
 
 DerivedNetwork::DerivedNetwork(const Genotype& genotype,
@@ -17,11 +19,11 @@ void DerivedNetwork::BuildCells(int64_t channels, int64_t map_size,
   cell.channels_previous = channels;
   cell.channels = config_.init_channels;
   cell.previous_reduction = halved;
-  const int auxiliary_layer = 2 * config_.layers / 3;
+  const int64_t auxiliary_layer = LastReduction(config_.layers);
   int64_t auxiliary_channels = 0;
   int64_t auxiliary_map_size = 0;
   for (int layer = 0; layer < config_.layers; ++layer) {
-    cell.reduction = layer == config_.layers / 3 || layer == auxiliary_layer;
+    cell.reduction = IsReduction(layer, config_.layers);
     if (cell.reduction) {
       cell.channels *= 2;
       map_size = (map_size + 1) / 2;
@@ -54,7 +56,8 @@ DerivedNetwork::Output DerivedNetwork::Forward(const torch::Tensor& images,
   StemOutput stem = Stem(images);
   torch::Tensor before_previous = std::move(stem.before_previous);
   torch::Tensor previous = std::move(stem.previous);
-  const size_t auxiliary_layer = 2 * cells_.size() / 3;
+  const auto auxiliary_layer =
+      static_cast<size_t>(LastReduction(config_.layers));
   for (size_t i = 0; i < cells_.size(); ++i) {
     torch::Tensor next = cells_[i]->Forward(before_previous, previous, dropper);
     before_previous = std::move(previous);

@@ -5,6 +5,7 @@
 #include "fairdarts/base/status.h"
 #include "genotypes/edge_layout.h"
 #include "genotypes/primitive.h"
+#include "genotypes/reduction_cells.h"
 #include "ops/torch_status.h"
 
 namespace fairdarts {
@@ -53,7 +54,7 @@ S1Supernet::S1Supernet(const S1Config& config) : classifier_(nullptr) {
   cell.channels_previous = stem_channels;
   cell.channels = config.channels;
   for (int64_t i = 0; i < config.layers; ++i) {
-    cell.reduction = i == config.layers / 3 || i == 2 * config.layers / 3;
+    cell.reduction = IsReduction(i, config.layers);
     if (cell.reduction) cell.channels *= 2;
     cells_.push_back(std::make_shared<SearchCell>(cell));
     cells->push_back(cells_.back());

@@ -10,6 +10,7 @@
 #include "fairdarts/base/status.h"
 #include "genotypes/cell_graph.h"
 #include "genotypes/edge_layout.h"
+#include "genotypes/reduction_cells.h"
 
 namespace fairdarts {
 namespace {
@@ -272,7 +273,7 @@ absl::StatusOr<NetworkGraph> MakeNetworkGraph(const Genotype& genotype,
   place.reduction_before = imagenet;
   for (int i = 0; i < config.layers; ++i) {
     place.name = absl::StrCat("cells.", i);
-    place.reduction = i == config.layers / 3 || i == 2 * config.layers / 3;
+    place.reduction = IsReduction(i, config.layers);
     if (place.reduction) place.channels *= 2;
     const int output =
         AddCell(place.reduction ? genotype.reduce : genotype.normal,

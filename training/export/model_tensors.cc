@@ -8,6 +8,7 @@
 #include "fairdarts/base/status.h"
 #include "fairdarts/runtime/network_graph.h"
 #include "genotypes/cell_graph.h"
+#include "genotypes/reduction_cells.h"
 
 namespace fairdarts {
 namespace {
@@ -20,8 +21,8 @@ std::vector<std::string> UnusedPrefixes(const ModelDescription& description) {
   if (genotype.form != GenotypeForm::kThreshold) return prefixes;
   const int layers = description.network.layers;
   for (int layer = 0; layer < layers; ++layer) {
-    const bool reduction = layer == layers / 3 || layer == 2 * layers / 3;
-    const GenotypeCell& cell = reduction ? genotype.reduce : genotype.normal;
+    const GenotypeCell& cell =
+        IsReduction(layer, layers) ? genotype.reduce : genotype.normal;
     const CellGraph graph = MakeCellGraph(cell, genotype.form);
     for (size_t i = 0; i < cell.edges.size(); ++i) {
       if (graph.live[i]) continue;
