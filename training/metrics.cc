@@ -1,13 +1,11 @@
 #include "training/metrics.h"
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/strings/string_view.h"
+#include "training/csv_columns.h"
 
 namespace fairdarts {
 namespace {
 
-// Visits every column with its name; header and row cannot come apart.
+// Visits every column with its name (csv_columns.h).
 template <typename Visit>
 void ForEachColumn(const EpochMetrics& m, const Visit& visit) {
   visit("epoch", m.epoch);
@@ -29,28 +27,15 @@ void ForEachColumn(const EpochMetrics& m, const Visit& visit) {
   visit("undecided", m.undecided);
 }
 
-std::string CsvText(int value) { return absl::StrCat(value); }
-std::string CsvText(double value) { return absl::StrFormat("%.7g", value); }
-std::string CsvText(absl::optional<double> value) {
-  return value.has_value() ? CsvText(*value) : "";
-}
-
 }  // namespace
 
 std::string MetricsHeader() {
-  std::string header;
-  ForEachColumn(EpochMetrics(), [&](absl::string_view name, const auto&) {
-    absl::StrAppend(&header, header.empty() ? "" : ",", name);
-  });
-  return header + "\n";
+  return CsvHeader(
+      [](const auto& visit) { ForEachColumn(EpochMetrics(), visit); });
 }
 
 std::string MetricsRow(const EpochMetrics& metrics) {
-  std::string row;
-  ForEachColumn(metrics, [&](absl::string_view, const auto& value) {
-    absl::StrAppend(&row, row.empty() ? "" : ",", CsvText(value));
-  });
-  return row + "\n";
+  return CsvRow([&](const auto& visit) { ForEachColumn(metrics, visit); });
 }
 
 }  // namespace fairdarts

@@ -16,15 +16,13 @@
 #include "absl/time/time.h"
 #include "fairdarts/base/file.h"
 #include "training/config.pb.h"
+#include "training/config_file.h"
 #include "training/train_config.pb.h"
 
 namespace fairdarts {
 namespace {
 
 namespace fs = std::filesystem;
-
-// As in program_config.cc: what a run records is shorter by far.
-constexpr int64_t kMaxConfigBytes = 1 << 20;
 
 // When a run began. Runs of one second are told apart by their number, then by
 // their last change.
@@ -86,7 +84,7 @@ bool HoldsOneOf(const std::string& folder,
 
 bool IsRunOf(const std::string& folder, RunKind kind) {
   const absl::StatusOr<std::string> text =
-      ReadFile(absl::StrCat(folder, "/config.textproto"), kMaxConfigBytes);
+      ReadFile(absl::StrCat(folder, "/", kConfigFile), kMaxConfigBytes);
   if (!text.ok()) return false;
   for (const absl::string_view line : absl::StrSplit(*text, '\n')) {
     if (!absl::StartsWith(line, "#")) return false;

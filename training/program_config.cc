@@ -11,6 +11,7 @@
 #include "fairdarts/base/status.h"
 #include "genotypes/strict_proto.h"
 #include "google/protobuf/descriptor.h"
+#include "training/config_file.h"
 #include "training/data/dataset.h"
 #include "training/field_value.h"
 #include "training/flag_options.pb.h"
@@ -23,9 +24,6 @@ namespace {
 
 using ::google::protobuf::FieldDescriptor;
 using ::google::protobuf::Message;
-
-// A configuration has some dozens of short lines.
-constexpr int64_t kMaxConfigBytes = 1 << 20;
 
 const FlagOptions& OptionsOf(const FieldDescriptor& field) {
   return field.options().GetExtension(flag);

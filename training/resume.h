@@ -29,10 +29,8 @@ absl::StatusOr<absl::optional<ResumedRun>> FindResumedRun(
     absl::string_view resume, const FindRunOptions& options, RunLog& log);
 
 // Once the run is sure to go on: the log goes on in its log.txt and says from
-// where, and the file that marks the run as finished goes, since a finished one
-// may be taken up further back.
-absl::Status TakeUp(const ResumedRun& run, absl::string_view finished_file,
-                    RunLog& log);
+// where.
+absl::Status ResumeLog(const ResumedRun& run, RunLog& log);
 
 }  // namespace fairdarts
 

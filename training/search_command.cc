@@ -20,6 +20,7 @@
 #include "training/command.h"
 #include "training/compute_setup.h"
 #include "training/config.h"
+#include "training/config_file.h"
 #include "training/data/dataset.h"
 #include "training/flags.h"
 #include "training/program_config.h"
@@ -114,8 +115,7 @@ absl::StatusOr<Assignment> FindAssignment(int argc, const char* const* argv,
   FD_ASSIGN_OR_RETURN(const std::string record, run->snapshot.Text("config"));
   FD_ASSIGN_OR_RETURN(
       SearchConfig config,
-      SearchFromRecord(record, run->folder.File("config.textproto"), argc,
-                       argv));
+      SearchFromRecord(record, run->folder.File(kConfigFile), argc, argv));
   return Assignment{std::move(config), std::move(run)};
 }
 
@@ -133,14 +133,13 @@ absl::Status Search(int argc, const char* const* argv, RunLog& log) {
   if (assignment.resumed.has_value()) {
     folder = assignment.resumed->folder;
     FD_RETURN_IF_ERROR(loop->Resume(assignment.resumed->snapshot));
-    FD_RETURN_IF_ERROR(TakeUp(*assignment.resumed, kSearchWeights, log));
+    FD_RETURN_IF_ERROR(ResumeLog(*assignment.resumed, log));
   } else {
     FD_ASSIGN_OR_RETURN(
         folder, RunFolder::Create(RunsFolder(), config.save(), absl::Now()));
     FD_ASSIGN_OR_RETURN(lock, RunLock::Acquire(folder->path()));
     FD_RETURN_IF_ERROR(log.OpenFile(folder->File("log.txt")));
-    FD_RETURN_IF_ERROR(
-        folder->Write("config.textproto", SearchConfigText(config)));
+    FD_RETURN_IF_ERROR(folder->Write(kConfigFile, SearchConfigText(config)));
   }
   LogStart(config, dataset, *loop, log);
   FD_ASSIGN_OR_RETURN(const SearchResult result,

@@ -2,8 +2,6 @@
 
 #include <cmath>
 #include <cstring>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -397,8 +395,7 @@ absl::StatusOr<SearchResult> SearchLoop::Run(const RunFolder& folder,
   if (state_.epoch < config_.epochs()) {
     // The files say what this run has done so far, also where one that went on
     // longer was taken up again further back.
-    std::error_code ignored;
-    std::filesystem::remove(folder.File(kSearchWeights), ignored);
+    FD_RETURN_IF_ERROR(folder.Remove(kSearchWeights));
     FD_RETURN_IF_ERROR(folder.Write(kSearchMetrics, state_.metrics));
     FD_RETURN_IF_ERROR(folder.Write(kTimingFile, state_.timing));
   }

@@ -20,6 +20,7 @@
 #include "training/checkpoint/stop_signals.h"
 #include "training/command.h"
 #include "training/compute_setup.h"
+#include "training/config_file.h"
 #include "training/data/dataset.h"
 #include "training/flags.h"
 #include "training/genotype_argument.h"
@@ -106,7 +107,7 @@ absl::StatusOr<Assignment> NewRun(int argc, const char* const* argv,
 
 absl::StatusOr<Assignment> Resumed(ResumedRun run, int argc,
                                    const char* const* argv) {
-  const std::string record = run.folder.File("config.textproto");
+  const std::string record = run.folder.File(kConfigFile);
   FD_ASSIGN_OR_RETURN(const std::string text, run.snapshot.Text("config"));
   FD_ASSIGN_OR_RETURN(TrainConfig config,
                       TrainFromRecord(text, record, argc, argv));
@@ -146,7 +147,7 @@ absl::Status Train(int argc, const char* const* argv, RunLog& log) {
                       TrainLoop::Create(config, assignment.genotype, &dataset));
   if (assignment.resumed.has_value()) {
     FD_RETURN_IF_ERROR(loop->Resume(assignment.resumed->snapshot));
-    FD_RETURN_IF_ERROR(TakeUp(*assignment.resumed, kTrainResult, log));
+    FD_RETURN_IF_ERROR(ResumeLog(*assignment.resumed, log));
   }
   absl::optional<RunFolder> folder;
   absl::optional<RunLock> lock;
@@ -158,8 +159,7 @@ absl::Status Train(int argc, const char* const* argv, RunLog& log) {
     FD_ASSIGN_OR_RETURN(RunLock held, RunLock::Acquire(folder->path()));
     lock.emplace(std::move(held));
     FD_RETURN_IF_ERROR(log.OpenFile(folder->File("log.txt")));
-    FD_RETURN_IF_ERROR(
-        folder->Write("config.textproto", TrainConfigText(config)));
+    FD_RETURN_IF_ERROR(folder->Write(kConfigFile, TrainConfigText(config)));
     FD_RETURN_IF_ERROR(WriteGenotypeFiles(assignment.genotype, *folder));
   }
   LogStart(config, dataset, *loop, log);

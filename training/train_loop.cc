@@ -350,6 +350,10 @@ absl::StatusOr<TrainResult> TrainLoop::Run(const RunFolder& folder,
   Checkpointer checkpointer(
       CheckpointFolder(folder.path(), RunKind::kTrain), signals, log,
       [this] { return TakeSnapshot(); }, options);
+  // A finished run may have been taken up again further back.
+  if (state_.epoch < config_.epochs()) {
+    FD_RETURN_IF_ERROR(folder.Remove(kTrainResult));
+  }
   FD_RETURN_IF_ERROR(WriteFiles(folder));
   Progress::Options progress_options;
   progress_options.epochs = config_.epochs();

@@ -1,13 +1,11 @@
 #include "training/train_metrics.h"
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/strings/string_view.h"
+#include "training/csv_columns.h"
 
 namespace fairdarts {
 namespace {
 
-// Visits every column with its name; header and row cannot come apart.
+// Visits every column with its name (csv_columns.h).
 template <typename Visit>
 void ForEachColumn(const TrainEpochMetrics& m, const Visit& visit) {
   visit("epoch", m.epoch);
@@ -20,28 +18,15 @@ void ForEachColumn(const TrainEpochMetrics& m, const Visit& visit) {
   visit("valid_top1", m.valid_top1);
 }
 
-std::string CsvText(int value) { return absl::StrCat(value); }
-std::string CsvText(double value) { return absl::StrFormat("%.7g", value); }
-std::string CsvText(absl::optional<double> value) {
-  return value.has_value() ? CsvText(*value) : "";
-}
-
 }  // namespace
 
 std::string TrainMetricsHeader() {
-  std::string header;
-  ForEachColumn(TrainEpochMetrics(), [&](absl::string_view name, const auto&) {
-    absl::StrAppend(&header, header.empty() ? "" : ",", name);
-  });
-  return header + "\n";
+  return CsvHeader(
+      [](const auto& visit) { ForEachColumn(TrainEpochMetrics(), visit); });
 }
 
 std::string TrainMetricsRow(const TrainEpochMetrics& metrics) {
-  std::string row;
-  ForEachColumn(metrics, [&](absl::string_view, const auto& value) {
-    absl::StrAppend(&row, row.empty() ? "" : ",", CsvText(value));
-  });
-  return row + "\n";
+  return CsvRow([&](const auto& visit) { ForEachColumn(metrics, visit); });
 }
 
 }  // namespace fairdarts

@@ -1,11 +1,11 @@
 #include "training/train_record.h"
 
-#include <cstdint>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "fairdarts/base/file.h"
 #include "fairdarts/base/status.h"
+#include "training/config_file.h"
 #include "training/newest_run.h"
 #include "training/train_config.h"
 
@@ -13,11 +13,9 @@ namespace fairdarts {
 
 absl::StatusOr<absl::optional<TrainConfig>> FindTrainRecord(
     const std::string& folder) {
-  // A configuration has some dozens of short lines.
-  constexpr int64_t kMaxConfigBytes = 1 << 20;
   absl::optional<TrainConfig> record;
   if (!IsRunOf(folder, RunKind::kTrain)) return record;
-  const std::string path = absl::StrCat(folder, "/config.textproto");
+  const std::string path = absl::StrCat(folder, "/", kConfigFile);
   FD_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigBytes));
   const char* const no_flags[] = {"program"};
   FD_ASSIGN_OR_RETURN(record, TrainFromRecord(text, path, 1, no_flags));
