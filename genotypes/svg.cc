@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "fairdarts/base/xml_text.h"
 #include "genotypes/cell_graph.h"
 #include "genotypes/edge_layout.h"
 #include "genotypes/picture_labels.h"
@@ -27,7 +28,6 @@ constexpr double kTitleCharacter = 9;
 constexpr double kTitleHeight = 30;
 constexpr double kBeforeOps = 64;  // space for the curves that fan out
 constexpr double kAfterOps = 36;
-constexpr size_t kMaxTitle = 120;
 
 constexpr char kGreyLine[] = "#b8b8b8";
 constexpr char kGreyFill[] = "#f4f4f4";
@@ -66,59 +66,6 @@ std::string Number(double value) {
   const int64_t tenths = std::llround(value * 10);
   return absl::StrCat(tenths < 0 ? "-" : "", std::abs(tenths) / 10, ".",
                       std::abs(tenths) % 10);
-}
-
-// Bytes of the UTF-8 character at the start of the text; 0 where there is none
-// that XML may hold.
-size_t CharacterLength(absl::string_view text) {
-  const auto byte = [&](size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
-  };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) return lead >= 0x20 && lead != 0x7f ? 1 : 0;
-  const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4) return 0;
-  unsigned code = lead & (0x7f >> length);
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-    code = code << 6 | (byte(i) & 0x3f);
-  }
-  constexpr unsigned kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
-  const bool surrogate = code >= 0xd800 && code < 0xe000;
-  const bool no_character = code == 0xfffe || code == 0xffff;
-  if (code < kSmallest[length] || code > 0x10ffff || surrogate ||
-      no_character) {
-    return 0;
-  }
-  return length;
-}
-
-// The text as XML's character data, of at most kMaxTitle characters; what XML
-// may not hold becomes a question mark.
-std::string Escaped(absl::string_view text) {
-  std::string escaped;
-  for (size_t count = 0; !text.empty(); ++count) {
-    if (count == kMaxTitle) return escaped + "...";
-    const size_t length = CharacterLength(text);
-    const absl::string_view one = text.substr(0, length);
-    if (length == 0) {
-      escaped += '?';
-    } else if (one == "&") {
-      escaped += "&amp;";
-    } else if (one == "<") {
-      escaped += "&lt;";
-    } else if (one == ">") {
-      escaped += "&gt;";
-    } else if (one == "\"") {
-      escaped += "&quot;";
-    } else if (one == "'") {
-      escaped += "&apos;";
-    } else {
-      absl::StrAppend(&escaped, one);
-    }
-    text.remove_prefix(std::max<size_t>(length, 1));
-  }
-  return escaped;
 }
 
 // Something that has a place in a layer.
@@ -477,7 +424,7 @@ class Layout {
         item.grey ? kGreyLine : line, "\" stroke-width=\"1.5\"",
         item.grey ? " stroke-dasharray=\"4 3\"" : "", "/>\n<text x=\"",
         Number(item.x), "\" y=\"", Number(item.y + 4), "\" fill=\"",
-        item.grey ? kGreyText : kText, "\">", Escaped(label), "</text>\n");
+        item.grey ? kGreyText : kText, "\">", XmlText(label), "</text>\n");
   }
 
   const GenotypeCell& cell_;
@@ -496,7 +443,7 @@ struct Panel {
 
 std::string Picture(const std::vector<Panel>& panels, absl::string_view title) {
   // Escapes count as the characters that they stand for, or more.
-  const std::string escaped = Escaped(title);
+  const std::string escaped = XmlText(title);
   double width = escaped.size() * kTitleCharacter;
   double height = title.empty() ? 0 : kTitleHeight;
   std::string body;
