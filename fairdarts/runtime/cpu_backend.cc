@@ -1,6 +1,7 @@
 #include "fairdarts/runtime/cpu_backend.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <numeric>
 #include <utility>
@@ -48,6 +49,32 @@ Range GemmPartOf(int rows, int part, int parts) {
   return result;
 }
 
+// Steps of fewer operations are not shared: other threads would hear of them
+// when they are nearly done.
+constexpr int64_t kOperationsToShare = 1 << 15;
+
+// Multiplications and additions of pairs of numbers, roughly.
+int64_t Operations(const PlanStep& step) {
+  const MapShape& out = step.out_shape;
+  const int64_t outputs = int64_t{out.channels} * out.height * out.width;
+  switch (step.kind) {
+    case PlanStep::Kind::kPointwise:
+    case PlanStep::Kind::kDense:
+      return outputs * GatherDepth(step);
+    case PlanStep::Kind::kDepthwise:
+    case PlanStep::Kind::kMapAverage:
+      return outputs * step.kernel_height * step.kernel_width;
+    case PlanStep::Kind::kMaxPool:
+    case PlanStep::Kind::kAveragePool:
+      return outputs * 9;
+    case PlanStep::Kind::kAddScaled:
+      return outputs;
+    case PlanStep::Kind::kLinear:
+      return 0;  // its kernel has no parts
+  }
+  return 0;
+}
+
 }  // namespace
 
 CpuBackend::Floats CpuBackend::Allocate(int64_t floats) {
@@ -58,10 +85,19 @@ CpuBackend::Floats CpuBackend::Allocate(int64_t floats) {
   return Floats(static_cast<float*>(memory));
 }
 
-absl::StatusOr<CpuBackend> CpuBackend::Create(Plan plan, Isa isa, int threads) {
+absl::StatusOr<CpuBackend> CpuBackend::Create(
+    Plan plan, Isa isa, std::unique_ptr<Executor> executor) {
+  FD_ASSIGN_OR_RETURN(CpuBackend backend,
+                      Create(std::move(plan), isa, executor.get()));
+  backend.owned_executor_ = std::move(executor);
+  return backend;
+}
+
+absl::StatusOr<CpuBackend> CpuBackend::Create(Plan plan, Isa isa,
+                                              Executor* executor) {
+  const int slots = executor->threads();
   const int64_t arena_floats = Aligned(plan.arena_floats);
-  const int64_t floats =
-      threads * (arena_floats + Aligned(plan.scratch_floats));
+  const int64_t floats = slots * (arena_floats + Aligned(plan.scratch_floats));
   Floats constants = Allocate(static_cast<int64_t>(plan.constants.size()));
   Floats memory = Allocate(floats);
   if (constants == nullptr || memory == nullptr) {
@@ -69,53 +105,76 @@ absl::StatusOr<CpuBackend> CpuBackend::Create(Plan plan, Isa isa, int threads) {
         "no memory for ", sizeof(float) * (plan.constants.size() + floats),
         " bytes of weights and maps"));
   }
-  FD_ASSIGN_OR_RETURN(std::unique_ptr<ThreadPool> pool,
-                      ThreadPool::Create(threads));
   std::copy(plan.constants.begin(), plan.constants.end(), constants.get());
   std::vector<float>().swap(plan.constants);
   return CpuBackend(std::move(plan), isa, std::move(constants),
-                    std::move(memory), arena_floats, std::move(pool));
+                    std::move(memory), arena_floats, executor, slots);
 }
 
 CpuBackend::CpuBackend(Plan plan, Isa isa, Floats constants, Floats memory,
-                       int64_t arena_floats, std::unique_ptr<ThreadPool> pool)
+                       int64_t arena_floats, Executor* executor, int slots)
     : plan_(std::move(plan)),
       constants_(std::move(constants)),
       memory_(std::move(memory)),
       arena_floats_(arena_floats),
-      pool_(std::move(pool)),
+      executor_(executor),
+      slots_(slots),
+      isa_(isa),
       gemm_(GemmFor(isa)),
       depthwise_(DepthwiseFor(isa)),
       pool_kernel_(PoolFor(isa)),
-      add_scaled_(AddScaledFor(isa)) {}
+      add_scaled_(AddScaledFor(isa)) {
+  parts_.reserve(plan_.steps.size());
+  for (const PlanStep& step : plan_.steps) {
+    parts_.push_back(Operations(step) < kOperationsToShare ? 1 : slots);
+  }
+}
+
+float* CpuBackend::ArenaOf(int slot) const {
+  return memory_.get() + slot * (arena_floats_ + Aligned(plan_.scratch_floats));
+}
+
+float* CpuBackend::ScratchOf(int slot) const {
+  return ArenaOf(slot) + arena_floats_;
+}
 
 void CpuBackend::Run(const float* images, int64_t count, float* logits) {
   const int64_t image_floats =
       int64_t{plan_.image.channels} * plan_.image.height * plan_.image.width;
-  const int threads = pool_->threads();
-  const int64_t worker_floats = arena_floats_ + Aligned(plan_.scratch_floats);
-  // An image a thread, then the rest step by step.
-  const int64_t alone = count / threads * threads;
-  pool_->Run([&](int thread) {
-    float* const own = memory_.get() + thread * worker_floats;
-    const Worker worker = {own, own + arena_floats_, 0, 1};
-    for (int64_t i = thread; i < alone; i += threads) {
-      for (const PlanStep& step : plan_.steps) {
-        RunStep(step, worker, images + i * image_floats,
-                logits + i * plan_.classes);
+  const int64_t alone = count / slots_ * slots_;
+  if (alone > 0) {
+    // Whoever is done takes the next one: no two cores are equally fast.
+    std::atomic<int64_t> next{0};
+    const auto work = [&](int slot) {
+      const Worker worker = {ArenaOf(slot), ScratchOf(slot), 0, 1};
+      for (int64_t i = next++; i < alone; i = next++) {
+        for (const PlanStep& step : plan_.steps) {
+          RunStep(step, worker, images + i * image_floats,
+                  logits + i * plan_.classes);
+        }
       }
+    };
+    executor_->Run(slots_, work);
+  }
+  for (int64_t i = alone; i < count; ++i) {
+    RunShared(images + i * image_floats, logits + i * plan_.classes);
+  }
+}
+
+void CpuBackend::RunShared(const float* image, float* logits) {
+  for (size_t i = 0; i < plan_.steps.size(); ++i) {
+    const PlanStep& step = plan_.steps[i];
+    const int parts = parts_[i];
+    // All of them in the first slot's maps.
+    const auto work = [&](int part) {
+      RunStep(step, {ArenaOf(0), ScratchOf(part), part, parts}, image, logits);
+    };
+    if (parts == 1) {
+      work(0);
+    } else {
+      executor_->Run(parts, work);
     }
-    const Worker shared = {memory_.get(), own + arena_floats_, thread, threads};
-    // Nobody may still work in the first thread's arena.
-    if (alone > 0 && alone < count) pool_->Barrier();
-    for (int64_t i = alone; i < count; ++i) {
-      for (const PlanStep& step : plan_.steps) {
-        RunStep(step, shared, images + i * image_floats,
-                logits + i * plan_.classes);
-        pool_->Barrier();
-      }
-    }
-  });
+  }
 }
 
 void CpuBackend::RunDense(const PlanStep& step, const Worker& worker,
@@ -175,7 +234,6 @@ void CpuBackend::RunStep(const PlanStep& step, const Worker& worker,
     in = worker.arena + from.offset + step.in.channel * in_stride;
   }
   if (step.kind == PlanStep::Kind::kLinear) {
-    if (worker.part != 0) return;
     Linear({constants_.get() + step.weights, constants_.get() + step.bias, in,
             in_stride, logits, step.out_shape.channels,
             step.in_shape.channels});

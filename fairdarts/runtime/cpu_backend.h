@@ -6,10 +6,11 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "fairdarts/runtime/executor.h"
 #include "fairdarts/runtime/plan.h"
-#include "fairdarts/runtime/thread_pool.h"
 #include "ops/kernels/depthwise/depthwise.h"
 #include "ops/kernels/elementwise/add_scaled.h"
 #include "ops/kernels/gemm/gemm.h"
@@ -20,20 +21,26 @@ namespace fairdarts {
 
 // Used by one caller at a time.
 //
-// Several threads take an image each as long as there are enough of them, each
-// in an arena of its own; what is left they share step by step, by channels or
-// by rows of the maps. Neither changes a result.
+// As long as there are enough images, each task of the executor takes one after
+// the other, in an arena of its own; what is left is shared step by step, by
+// channels or by rows of the maps. Neither changes a result.
 class CpuBackend {
  public:
-  // Resource exhausted where the arenas cannot be had, an environment error
-  // where the threads cannot. `isa` is one of SupportedIsas(), `threads` 1 at
-  // least.
-  static absl::StatusOr<CpuBackend> Create(Plan plan, Isa isa, int threads);
+  // Resource exhausted where there is no memory for the arenas, as many as the
+  // executor has threads. `isa` is one of SupportedIsas().
+  static absl::StatusOr<CpuBackend> Create(Plan plan, Isa isa,
+                                           std::unique_ptr<Executor> executor);
+  // The same over an executor that outlives the backend.
+  static absl::StatusOr<CpuBackend> Create(Plan plan, Isa isa,
+                                           Executor* executor);
 
-  // Images [N, C, H, W] to their logits [N, classes]. Allocates nothing.
+  // Images [N, C, H, W] to their logits [N, classes]. Allocates nothing unless
+  // the executor does.
   void Run(const float* images, int64_t count, float* logits);
 
   const Plan& plan() const { return plan_; }
+  Isa isa() const { return isa_; }
+  int threads() const { return slots_; }
 
  private:
   struct Free {
@@ -44,7 +51,7 @@ class CpuBackend {
   // Zeros, on a cache line; null where there is no memory.
   static Floats Allocate(int64_t floats);
 
-  // Where a thread works, and which part of each step it does.
+  // Where a task works, and which part of each step it does.
   struct Worker {
     float* arena;
     float* scratch;
@@ -53,8 +60,11 @@ class CpuBackend {
   };
 
   CpuBackend(Plan plan, Isa isa, Floats constants, Floats memory,
-             int64_t arena_floats, std::unique_ptr<ThreadPool> pool);
+             int64_t arena_floats, Executor* executor, int slots);
 
+  float* ArenaOf(int slot) const;
+  float* ScratchOf(int slot) const;
+  void RunShared(const float* image, float* logits);
   void RunStep(const PlanStep& step, const Worker& worker, const float* image,
                float* logits) const;
   void RunDense(const PlanStep& step, const Worker& worker, const float* in,
@@ -62,9 +72,13 @@ class CpuBackend {
 
   Plan plan_;  // its constants moved to constants_
   Floats constants_;
-  Floats memory_;         // for each thread the buffers, then scratch
+  Floats memory_;         // for each slot the buffers, then scratch
   int64_t arena_floats_;  // the buffers of one
-  std::unique_ptr<ThreadPool> pool_;
+  std::unique_ptr<Executor> owned_executor_;  // or null
+  Executor* executor_;
+  int slots_;               // the threads of the executor
+  std::vector<int> parts_;  // among how many tasks a step is shared
+  Isa isa_;
   GemmFunction gemm_;
   DepthwiseFunction depthwise_;
   PoolFunction pool_kernel_;

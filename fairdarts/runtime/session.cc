@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "fairdarts/base/status.h"
 #include "fairdarts/runtime/plan.h"
+#include "fairdarts/runtime/thread_pool.h"
 
 namespace fairdarts {
 namespace {
@@ -22,6 +23,16 @@ absl::StatusOr<Session> WithoutBadAlloc(Function&& function) {
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError("no memory to load the model");
   }
+}
+
+absl::StatusOr<CpuBackend> MakeBackend(Plan plan, Isa isa,
+                                       const SessionOptions& options) {
+  if (options.executor != nullptr) {
+    return CpuBackend::Create(std::move(plan), isa, options.executor);
+  }
+  FD_ASSIGN_OR_RETURN(std::unique_ptr<ThreadPool> pool,
+                      ThreadPool::Create(options.threads));
+  return CpuBackend::Create(std::move(plan), isa, std::move(pool));
 }
 
 }  // namespace
@@ -54,14 +65,20 @@ absl::StatusOr<Session> Session::FromFile(const ModelFile& file,
                                    IsaName(isa), "; its best is ",
                                    IsaName(supported.back())));
   }
-  if (options.threads < 1 || options.threads > kMaxThreads) {
+  if (options.executor != nullptr && options.threads != 1) {
     return UsageError(absl::StrCat("threads: is ", options.threads,
+                                   ", but the executor has its own"));
+  }
+  const int threads = options.executor == nullptr ? options.threads
+                                                  : options.executor->threads();
+  if (threads < 1 || threads > kMaxThreads) {
+    return UsageError(absl::StrCat("threads: is ", threads,
                                    "; it has to be 1 to ", kMaxThreads));
   }
   absl::StatusOr<Plan> plan = MakePlan(file);
   if (!plan.ok()) return Annotate(plan.status(), name);
   absl::StatusOr<CpuBackend> backend =
-      CpuBackend::Create(*std::move(plan), isa, options.threads);
+      MakeBackend(*std::move(plan), isa, options);
   if (!backend.ok()) return Annotate(backend.status(), name);
   return Session(file.description(), *std::move(backend));
 }

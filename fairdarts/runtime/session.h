@@ -16,6 +16,7 @@
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "fairdarts/runtime/cpu_backend.h"
+#include "fairdarts/runtime/executor.h"
 #include "fairdarts/runtime/model_file.h"
 #include "ops/kernels/isa.h"
 
@@ -27,15 +28,21 @@ struct SessionOptions {
   // Threads that work on a call of Run, the caller's among them; the session
   // owns the others. Each has maps of its own in memory.
   int threads = 1;
+  // Or the threads of the program, which then decide how many there are. It
+  // outlives the session; sessions that are used at the same time need one
+  // each, unless it can be called at the same time. What is not worth sharing
+  // runs in the thread that calls Run.
+  Executor* executor = nullptr;
 };
 
 // Sessions are independent of each other; one is used by one thread at a time.
 class Session {
  public:
   // A model-file error that begins with `path` (see model_file.h), resource
-  // exhausted where there is no memory, or a usage error for an instruction set
-  // that the machine does not have or threads that are not 1 to 1024. The file
-  // is not needed afterwards.
+  // exhausted where there is no memory, an environment error where there are no
+  // threads, or a usage error for an instruction set that the machine does not
+  // have, for threads that are not 1 to 1024, or for both threads and an
+  // executor. The file is not needed afterwards.
   static absl::StatusOr<Session> Load(const std::string& path,
                                       const SessionOptions& options = {});
   // The same over bytes in memory; `name` stands for the path in messages.
@@ -45,7 +52,8 @@ class Session {
 
   // Images [N, C, H, W], normalised as the description says, to logits
   // [N, classes]; N is what `images` holds. A usage error where it holds no
-  // whole number of images, or `logits` another number of rows. Allocates
+  // whole number of images, or `logits` another number of rows. The logits are
+  // the same to the bit for every executor and number of threads. Allocates
   // nothing but the message of an error.
   absl::Status Run(absl::Span<const float> images, absl::Span<float> logits);
 
@@ -53,6 +61,9 @@ class Session {
   // Floats of one image, C * H * W.
   int64_t image_floats() const { return image_floats_; }
   int classes() const { return description_.network.classes; }
+  Isa isa() const { return backend_.isa(); }
+  // The most that work on a call of Run.
+  int threads() const { return backend_.threads(); }
   // Floats that the maps of one thread take, beyond the weights.
   int64_t arena_floats() const;
 

@@ -10,9 +10,11 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "fairdarts/base/safetensors.h"
 #include "fairdarts/base/status.h"
+#include "fairdarts/runtime/executor.h"
 #include "fairdarts/runtime/testing.h"
 #include "tests/golden/filler.h"
 #include "tests/golden/golden_data.h"
@@ -36,18 +38,23 @@ std::vector<float> Values(const SafetensorsFile& file,
 }
 
 Session SessionOf(const ModelDescription& description, uint64_t seed,
-                  absl::optional<Isa> isa = absl::nullopt, int threads = 1) {
+                  const SessionOptions& options) {
   const FilledTensors filled(description, seed);
   absl::StatusOr<std::string> bytes =
       SerializeModelFile(description, filled.tensors());
   EXPECT_THAT(bytes, IsOk());
-  SessionOptions options;
-  options.isa = isa;
-  options.threads = threads;
   absl::StatusOr<Session> session =
       Session::LoadBytes(*std::move(bytes), "filled", options);
   EXPECT_THAT(session, IsOk());
   return *std::move(session);
+}
+
+Session SessionOf(const ModelDescription& description, uint64_t seed,
+                  absl::optional<Isa> isa = absl::nullopt, int threads = 1) {
+  SessionOptions options;
+  options.isa = isa;
+  options.threads = threads;
+  return SessionOf(description, seed, options);
 }
 
 // The largest difference as a part of the largest expected value.
@@ -185,20 +192,55 @@ TEST(SessionTest, ABatchIsItsImagesAndARunLeavesNothingBehind) {
   }
 }
 
-TEST(SessionTest, ThreadsChangeNoBit) {
+// Runs tasks one after the other, in the order of their numbers or against it.
+class OneByOne : public Executor {
+ public:
+  OneByOne(int threads, bool reversed)
+      : threads_(threads), reversed_(reversed) {}
+
+  int threads() const override { return threads_; }
+
+  void Run(int tasks, absl::FunctionRef<void(int task)> work) override {
+    EXPECT_GE(tasks, 1);
+    EXPECT_LE(tasks, threads_);
+    ++calls;
+    for (int i = 0; i < tasks; ++i) work(reversed_ ? tasks - 1 - i : i);
+  }
+
+  int calls = 0;
+
+ private:
+  const int threads_;
+  const bool reversed_;
+};
+
+TEST(SessionTest, ThreadsAndExecutorsChangeNoBit) {
   for (const int image_size : {7, 16, 28}) {
     ModelDescription description = SmallDescription();
     description.network.init_channels = 14;  // gemm blocks of 5, 5 and 4
     description.network.image_size = image_size;
     Session one = SessionOf(description, 3);
     const std::vector<float> expected = Logits(one, 7, 4);
-    for (const int threads : {2, 3, 8}) {
+    const std::vector<float> first(expected.begin(),
+                                   expected.begin() + one.classes());
+    // By images, by steps, and both.
+    for (const int threads : {2, 3, 7, 8}) {
       Session session = SessionOf(description, 3, absl::nullopt, threads);
-      // By images, by steps, and both.
+      EXPECT_EQ(session.threads(), threads);
       EXPECT_EQ(Logits(session, 7, 4), expected) << threads;
-      std::vector<float> first = expected;
-      first.resize(session.classes());
       EXPECT_EQ(Logits(session, 1, 4), first) << threads;
+    }
+    for (const bool reversed : {false, true}) {
+      for (const int threads : {1, 2, 5, 8}) {
+        OneByOne executor(threads, reversed);
+        SessionOptions options;
+        options.executor = &executor;
+        Session session = SessionOf(description, 3, options);
+        EXPECT_EQ(session.threads(), threads);
+        EXPECT_EQ(Logits(session, 7, 4), expected) << threads << reversed;
+        EXPECT_EQ(Logits(session, 1, 4), first) << threads << reversed;
+        EXPECT_GT(executor.calls, 0);
+      }
     }
   }
 }
@@ -248,6 +290,18 @@ TEST(SessionTest, RefusesWhatTheMachineOrTheNumbersDoNotGive) {
                        "isa: this machine does not have"));
   options.isa.reset();
   options.threads = 0;
+  EXPECT_THAT(Session::LoadBytes(*bytes, "net.st", options),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "threads: is 0; it has to be 1 to 1024"));
+  OneByOne executor(2, /*reversed=*/false);
+  options.executor = &executor;
+  options.threads = 2;
+  EXPECT_THAT(Session::LoadBytes(*bytes, "net.st", options),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "threads: is 2, but the executor has its own"));
+  OneByOne none(0, /*reversed=*/false);
+  options.executor = &none;
+  options.threads = 1;
   EXPECT_THAT(Session::LoadBytes(*bytes, "net.st", options),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        "threads: is 0; it has to be 1 to 1024"));

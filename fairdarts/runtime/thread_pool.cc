@@ -1,5 +1,7 @@
 #include "fairdarts/runtime/thread_pool.h"
 
+#include <chrono>
+#include <cstdint>
 #include <system_error>
 
 #include "absl/memory/memory.h"
@@ -10,21 +12,54 @@
 namespace fairdarts {
 namespace {
 
-// Steps of a plan take tens of microseconds: longer than the others spin, they
-// have lost their core.
-constexpr int kSpins = 4000;
+// In running_.
+constexpr unsigned kCallerSleeps = 1u << 31;
+
+// How long threads look before they sleep: longer than the steps of a plan of
+// which only the caller has a part.
+constexpr std::chrono::microseconds kPatience(200);
+// For as long they keep their core for themselves; then whoever else has no
+// core may have it.
+constexpr std::chrono::microseconds kSelfishness(50);
+// Between looks at the clock.
+constexpr int kSpins = 32;
 
 void Pause() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ __volatile__("yield");
 #endif
+}
+
+// Whether `ready` came to hold while there was patience.
+template <typename Ready>
+bool SpinUntil(Ready ready) {
+  for (int i = 0; i < kSpins; ++i) {
+    if (ready()) return true;
+    Pause();
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  while (true) {
+    const auto waited = std::chrono::steady_clock::now() - begin;
+    if (waited > kPatience) return false;
+    if (waited > kSelfishness) std::this_thread::yield();
+    for (int i = 0; i < kSpins; ++i) {
+      if (ready()) return true;
+      Pause();
+    }
+  }
 }
 
 }  // namespace
 
+ThreadPool::ThreadPool(int threads)
+    : threads_(threads), shares_(new Share[threads]) {}
+
 absl::StatusOr<std::unique_ptr<ThreadPool>> ThreadPool::Create(int threads) {
   FD_CHECK_GE(threads, 1);
   std::unique_ptr<ThreadPool> pool = absl::WrapUnique(new ThreadPool(threads));
+  pool->workers_.reserve(threads - 1);
   try {
     for (int i = 1; i < threads; ++i) {
       pool->workers_.emplace_back([raw = pool.get(), i] { raw->Loop(i); });
@@ -39,61 +74,88 @@ absl::StatusOr<std::unique_ptr<ThreadPool>> ThreadPool::Create(int threads) {
 ThreadPool::~ThreadPool() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    stop_ = true;
+    stop_.store(true, std::memory_order_release);
   }
   start_.notify_all();
   for (std::thread& worker : workers_) worker.join();
 }
 
-void ThreadPool::Run(absl::FunctionRef<void(int thread)> work) {
-  if (threads_ == 1) {
-    work(0);
+void ThreadPool::Run(int tasks, absl::FunctionRef<void(int task)> work) {
+  if (threads_ == 1 || tasks <= 1) {
+    for (int task = 0; task < tasks; ++task) work(task);
     return;
   }
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    work_ = &work;
-    running_ = threads_ - 1;
-    ++round_;
+  work_ = &work;
+  running_.store(static_cast<unsigned>(tasks), std::memory_order_relaxed);
+  // From here on tasks are taken, which shows the two lines above.
+  for (int thread = 0; thread < threads_ && thread < tasks; ++thread) {
+    shares_[thread].left.store((tasks - thread + threads_ - 1) / threads_,
+                               std::memory_order_release);
   }
-  start_.notify_all();
-  work(0);
+  // A thread that goes to sleep counts itself first and then looks for work.
+  // Both change the counter, so one of them sees the other.
+  if (sleeping_.fetch_add(0, std::memory_order_acq_rel) != 0) {
+    { const std::lock_guard<std::mutex> lock(mutex_); }
+    start_.notify_all();
+  }
+  Work(0);
+  AwaitTasks();
+}
+
+void ThreadPool::Work(int thread) {
+  for (int i = 0; i < threads_; ++i) {
+    const int owner = (thread + i) % threads_;
+    std::atomic<int>& left = shares_[owner].left;
+    int count = left.load(std::memory_order_relaxed);
+    while (count > 0) {
+      // The number may be that of a later call by now: then so is the task.
+      if (!left.compare_exchange_weak(count, count - 1,
+                                      std::memory_order_acquire,
+                                      std::memory_order_relaxed)) {
+        continue;
+      }
+      (*work_)(owner + (count - 1) * threads_);
+      // The last one wakes the caller, who stays here until then.
+      if (running_.fetch_sub(1, std::memory_order_acq_rel) ==
+          (kCallerSleeps | 1)) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        done_.notify_one();
+      }
+      count = left.load(std::memory_order_relaxed);
+    }
+  }
+}
+
+void ThreadPool::AwaitTasks() {
+  if (SpinUntil(
+          [&] { return running_.load(std::memory_order_acquire) == 0; })) {
+    return;
+  }
   std::unique_lock<std::mutex> lock(mutex_);
-  done_.wait(lock, [this] { return running_ == 0; });
+  if (running_.fetch_or(kCallerSleeps, std::memory_order_acq_rel) == 0) return;
+  done_.wait(lock, [&] {
+    return running_.load(std::memory_order_acquire) == kCallerSleeps;
+  });
+}
+
+bool ThreadPool::HasWork(int thread) const {
+  return shares_[thread].left.load(std::memory_order_relaxed) > 0 ||
+         stop_.load(std::memory_order_relaxed);
+}
+
+void ThreadPool::AwaitWork(int thread) {
+  if (SpinUntil([&] { return HasWork(thread); })) return;
+  std::unique_lock<std::mutex> lock(mutex_);
+  sleeping_.fetch_add(1, std::memory_order_acq_rel);
+  start_.wait(lock, [&] { return HasWork(thread); });
+  sleeping_.fetch_sub(1, std::memory_order_acq_rel);
 }
 
 void ThreadPool::Loop(int thread) {
-  uint64_t seen = 0;
   while (true) {
-    const absl::FunctionRef<void(int)>* work;
-    {
-      std::unique_lock<std::mutex> lock(mutex_);
-      start_.wait(lock, [&] { return stop_ || round_ != seen; });
-      if (stop_) return;
-      seen = round_;
-      work = work_;
-    }
-    (*work)(thread);
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (--running_ == 0) done_.notify_one();
-  }
-}
-
-void ThreadPool::Barrier() {
-  if (threads_ == 1) return;
-  const uint32_t phase = phase_.load(std::memory_order_relaxed);
-  if (waiting_.fetch_add(1, std::memory_order_acq_rel) == threads_ - 1) {
-    waiting_.store(0, std::memory_order_relaxed);
-    phase_.store(phase + 1, std::memory_order_release);
-    return;
-  }
-  int spins = 0;
-  while (phase_.load(std::memory_order_acquire) == phase) {
-    if (++spins < kSpins) {
-      Pause();
-    } else {
-      std::this_thread::yield();
-    }
+    AwaitWork(thread);
+    if (stop_.load(std::memory_order_acquire)) return;
+    Work(thread);
   }
 }
 

@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -13,44 +12,60 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "fairdarts/runtime/executor.h"
 
 namespace fairdarts {
 
-// Run() and Barrier() allocate nothing. Used by one caller at a time.
-class ThreadPool {
+// Run() allocates nothing. Used by one caller at a time.
+//
+// Threads look for work in a busy loop for a fraction of a millisecond before
+// they sleep: calls that follow each other closely cost less than a microsecond
+// each, and between others the threads take no time. Each thread has tasks of
+// its own, the same ones in every call, so that it finds in its cache what it
+// left there; whoever is done takes those of the others, so that nobody waits
+// for a thread that has no core.
+class ThreadPool : public Executor {
  public:
   // `threads` with the caller's, 1 at least: that many less one are started.
   // An environment error where the system gives no more.
   static absl::StatusOr<std::unique_ptr<ThreadPool>> Create(int threads);
-  ~ThreadPool();
+  ~ThreadPool() override;
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  int threads() const { return threads_; }
+  int threads() const override { return threads_; }
 
-  // work(0) here and work(1) to work(threads - 1) on the others; returns when
-  // all have returned.
-  void Run(absl::FunctionRef<void(int thread)> work);
-
-  // Within Run(): waits until all threads are here, as often as all of them
-  // call it. What one wrote before, the others see behind it.
-  void Barrier();
+  // Any number of tasks, here and on the other threads.
+  void Run(int tasks, absl::FunctionRef<void(int task)> work) override;
 
  private:
-  explicit ThreadPool(int threads) : threads_(threads) {}
+  // The tasks of a thread that nobody has taken: `thread`, then those that
+  // follow it in steps of the number of threads. A cache line each.
+  struct alignas(64) Share {
+    std::atomic<int> left{0};
+  };
+
+  explicit ThreadPool(int threads);
   void Loop(int thread);
+  // Takes tasks until there are none, those of `thread` first.
+  void Work(int thread);
+  // Until there is work for `thread`, or the pool ends.
+  void AwaitWork(int thread);
+  void AwaitTasks();
+  bool HasWork(int thread) const;
 
   const int threads_;
   std::vector<std::thread> workers_;
+  const std::unique_ptr<Share[]> shares_;
+  // Written while no task runs, read by those that took one.
+  const absl::FunctionRef<void(int)>* work_ = nullptr;
+  // Tasks that have not returned, and whether the caller sleeps until then.
+  alignas(64) std::atomic<unsigned> running_{0};
+  alignas(64) std::atomic<int> sleeping_{0};
+  std::atomic<bool> stop_{false};
   std::mutex mutex_;
   std::condition_variable start_;
   std::condition_variable done_;
-  const absl::FunctionRef<void(int)>* work_ = nullptr;  // under mutex_
-  uint64_t round_ = 0;                                  // under mutex_
-  int running_ = 0;                                     // under mutex_
-  bool stop_ = false;                                   // under mutex_
-  std::atomic<int> waiting_{0};
-  std::atomic<uint32_t> phase_{0};
 };
 
 }  // namespace fairdarts
