@@ -1,5 +1,5 @@
-// The pools of a published network (C=36, 20 layers), in bytes read and
-// written: channels, size, stride, average.
+// The pools of published networks (C=36 and 20 layers, C=48 and 14 layers), in
+// bytes read and written: channels, size, stride, average.
 
 #include <benchmark/benchmark.h>
 
@@ -38,7 +38,13 @@ BENCHMARK(BM_Pool)
     ->Args({72, 16, 1, 0})
     ->Args({144, 8, 1, 1})
     ->Args({72, 32, 2, 0})
-    ->Args({144, 16, 2, 1});
+    ->Args({144, 16, 2, 1})
+    // ImageNet.
+    ->Args({48, 56, 2, 0})
+    ->Args({48, 28, 1, 0})
+    ->Args({96, 28, 2, 0})
+    ->Args({96, 14, 1, 1})
+    ->Args({192, 7, 1, 0});
 
 }  // namespace
 }  // namespace fairdarts
