@@ -20,6 +20,18 @@ _TARGETS = {
         "inlined_vector": [],
     },
     "absl/debugging": {"leak_check": ["leak_check"]},
+    "absl/flags": {
+        "flag": [
+            "flags_internal",
+            "flags_marshalling",
+            "flags_reflection",
+            "flags_commandlineflag",
+            "flags_commandlineflag_internal",
+            "flags_config",
+        ],
+        "parse": ["flags_parse"],
+        "usage": ["flags_usage"],
+    },
     "absl/functional": {
         "any_invocable": [],
         "function_ref": [],
