@@ -4,21 +4,63 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <new>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "fairdarts/base/status.h"
 #include "fairdarts/inference.h"
+#include "ops/kernels/isa.h"
+
+namespace {
+
+// The program's own threads.
+class CExecutor : public fairdarts::Executor {
+ public:
+  explicit CExecutor(const fairdarts_options& options)
+      : threads_(options.executor_threads),
+        run_tasks_(options.run_tasks),
+        executor_(options.executor) {}
+
+  int threads() const override { return threads_; }
+
+  void Run(int tasks, absl::FunctionRef<void(int task)> work) override {
+    run_tasks_(executor_, tasks, &RunTask, &work);
+  }
+
+ private:
+  static void RunTask(void* work, int32_t task) {
+    (*static_cast<absl::FunctionRef<void(int)>*>(work))(task);
+  }
+
+  const int threads_;
+  void (*const run_tasks_)(void*, int32_t, fairdarts_task, void*);
+  void* const executor_;
+};
+
+}  // namespace
 
 struct fairdarts_session {
+  std::unique_ptr<CExecutor> executor;  // or null; outlives the session
   fairdarts::Session session;
 };
 
 namespace {
+
+using fairdarts::Isa;
+
+// Everything that an option's size may be; what it holds beyond is no size.
+constexpr size_t kMaxOptionsSize = 4096;
 
 // Of fixed size, so that an error for want of memory can be told.
 thread_local char last_error[1024] = "";
@@ -38,7 +80,11 @@ fairdarts_status Fail(const absl::Status& status) {
     case absl::StatusCode::kNotFound:
       return Fail(FAIRDARTS_BAD_MODEL, status.message());
     case absl::StatusCode::kResourceExhausted:
-      return Fail(FAIRDARTS_OUT_OF_MEMORY, status.message());
+      return Fail(FAIRDARTS_OUT_OF_MEMORY, status.message().empty()
+                                               ? "out of memory"
+                                               : status.message());
+    case absl::StatusCode::kUnavailable:
+      return Fail(FAIRDARTS_ENVIRONMENT, status.message());
     default:
       return Fail(FAIRDARTS_INTERNAL, status.message());
   }
@@ -67,10 +113,79 @@ fairdarts_status Guard(Function&& function) {
   }
 }
 
-fairdarts_status Take(absl::StatusOr<fairdarts::Session> loaded,
+// The caller's options as far as there are any, zero behind them.
+absl::Status ReadOptions(const fairdarts_options* given,
+                         fairdarts_options* options) {
+  *options = FAIRDARTS_OPTIONS_INIT;
+  if (given == nullptr) return absl::OkStatus();
+  const size_t size = given->size;
+  if (size < sizeof(size) || size > kMaxOptionsSize) {
+    return fairdarts::UsageError(absl::StrCat(
+        "options: size is ", size, "; it has to be sizeof(fairdarts_options)"));
+  }
+  const auto* const bytes = reinterpret_cast<const unsigned char*>(given);
+  for (size_t i = sizeof(*options); i < size; ++i) {
+    if (bytes[i] != 0) {
+      return fairdarts::UsageError(
+          absl::StrCat("options: byte ", i, " is set; this library, release ",
+                       FAIRDARTS_VERSION, ", knows ", sizeof(*options)));
+    }
+  }
+  std::memcpy(options, given, std::min(size, sizeof(*options)));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Isa> IsaNamed(absl::string_view name) {
+  const std::vector<Isa> supported = fairdarts::SupportedIsas();
+  for (const Isa isa : supported) {
+    if (fairdarts::IsaName(isa) == name) return isa;
+  }
+  return fairdarts::UsageError(absl::StrCat(
+      "isa: \"", absl::CEscape(name.substr(0, 40)), "\" is none of ",
+      absl::StrJoin(supported, ", ",
+                    [](std::string* out, Isa isa) {
+                      absl::StrAppend(out, fairdarts::IsaName(isa));
+                    }),
+      ", which this machine has"));
+}
+
+// `load` takes options to a session.
+template <typename Load>
+absl::StatusOr<fairdarts_session*> LoadWith(const fairdarts_options* given,
+                                            Load&& load) {
+  fairdarts_options options;
+  FD_RETURN_IF_ERROR(ReadOptions(given, &options));
+  fairdarts::SessionOptions session_options;
+  if (options.threads != 0) session_options.threads = options.threads;
+  if (options.isa != nullptr) {
+    FD_ASSIGN_OR_RETURN(session_options.isa, IsaNamed(options.isa));
+  }
+  std::unique_ptr<CExecutor> executor;
+  if (options.run_tasks != nullptr) {
+    if (options.threads != 0) {
+      return fairdarts::UsageError(
+          absl::StrCat("threads: is ", options.threads,
+                       ", but run_tasks has threads of its own"));
+    }
+    if (options.executor_threads < 1) {
+      return fairdarts::UsageError(absl::StrCat("executor_threads: is ",
+                                                options.executor_threads,
+                                                "; it has to be 1 at least"));
+    }
+    executor = std::make_unique<CExecutor>(options);
+    session_options.executor = executor.get();
+  } else if (options.executor_threads != 0 || options.executor != nullptr) {
+    return fairdarts::UsageError(
+        "run_tasks: is NULL, but executor or executor_threads is set");
+  }
+  FD_ASSIGN_OR_RETURN(fairdarts::Session session, load(session_options));
+  return new fairdarts_session{std::move(executor), std::move(session)};
+}
+
+fairdarts_status Take(absl::StatusOr<fairdarts_session*> loaded,
                       fairdarts_session** session) {
   if (!loaded.ok()) return Fail(loaded.status());
-  *session = new fairdarts_session{*std::move(loaded)};
+  *session = *loaded;
   return FAIRDARTS_OK;
 }
 
@@ -78,26 +193,62 @@ fairdarts_status Take(absl::StatusOr<fairdarts::Session> loaded,
 
 int32_t fairdarts_api_version(void) { return FAIRDARTS_API_VERSION; }
 
+const char* fairdarts_version(void) { return FAIRDARTS_VERSION; }
+
+const char* fairdarts_supported_isa(int32_t index) {
+  try {
+    const std::vector<Isa> supported = fairdarts::SupportedIsas();
+    if (index < 0 || static_cast<size_t>(index) >= supported.size()) {
+      return nullptr;
+    }
+    return fairdarts::IsaName(supported[index]).data();
+  } catch (...) {
+    return nullptr;
+  }
+}
+
 const char* fairdarts_last_error(void) { return last_error; }
 
 fairdarts_status fairdarts_session_load(const char* path,
                                         fairdarts_session** session) {
-  if (session == nullptr) return FailNull("session");
-  *session = nullptr;
-  if (path == nullptr) return FailNull("path");
-  return Guard([&] { return Take(fairdarts::Session::Load(path), session); });
+  return fairdarts_session_load_with(path, nullptr, session);
 }
 
 fairdarts_status fairdarts_session_load_bytes(const void* bytes, size_t size,
                                               fairdarts_session** session) {
+  return fairdarts_session_load_bytes_with(bytes, size, nullptr, session);
+}
+
+fairdarts_status fairdarts_session_load_with(const char* path,
+                                             const fairdarts_options* options,
+                                             fairdarts_session** session) {
+  if (session == nullptr) return FailNull("session");
+  *session = nullptr;
+  if (path == nullptr) return FailNull("path");
+  return Guard([&] {
+    return Take(LoadWith(options,
+                         [&](const fairdarts::SessionOptions& with) {
+                           return fairdarts::Session::Load(path, with);
+                         }),
+                session);
+  });
+}
+
+fairdarts_status fairdarts_session_load_bytes_with(
+    const void* bytes, size_t size, const fairdarts_options* options,
+    fairdarts_session** session) {
   if (session == nullptr) return FailNull("session");
   *session = nullptr;
   if (bytes == nullptr) return FailNull("bytes");
   return Guard([&] {
-    return Take(fairdarts::Session::LoadBytes(
-                    std::string(static_cast<const char*>(bytes), size),
-                    "model in memory"),
-                session);
+    return Take(
+        LoadWith(options,
+                 [&](const fairdarts::SessionOptions& with) {
+                   return fairdarts::Session::LoadBytes(
+                       std::string(static_cast<const char*>(bytes), size),
+                       "model in memory", with);
+                 }),
+        session);
   });
 }
 
@@ -119,6 +270,22 @@ fairdarts_status fairdarts_session_classes(const fairdarts_session* session,
   if (session == nullptr) return FailNull("session");
   if (classes == nullptr) return FailNull("classes");
   *classes = session->session.classes();
+  return FAIRDARTS_OK;
+}
+
+fairdarts_status fairdarts_session_threads(const fairdarts_session* session,
+                                           int32_t* threads) {
+  if (session == nullptr) return FailNull("session");
+  if (threads == nullptr) return FailNull("threads");
+  *threads = session->session.threads();
+  return FAIRDARTS_OK;
+}
+
+fairdarts_status fairdarts_session_isa(const fairdarts_session* session,
+                                       const char** isa) {
+  if (session == nullptr) return FailNull("session");
+  if (isa == nullptr) return FailNull("isa");
+  *isa = fairdarts::IsaName(session->session.isa()).data();
   return FAIRDARTS_OK;
 }
 
