@@ -53,19 +53,29 @@ def fd_cc_library(name, srcs = [], hdrs = [], copts = [], deps = [], **kwargs):
     )
     _header_alone(name, hdrs, srcs, deps)
 
+def fd_small_library(name, copts = [], **kwargs):
+    """A library that goes into the inference library and has no hot loop.
+
+    Its code is small rather than fast.
+    """
+    fd_cc_library(name = name, copts = copts + ["-Os"], **kwargs)
+
 def fd_kernel_library(name, copts = [], deps = [], **kwargs):
     """A library of vector kernels, compiled once for each instruction set.
 
     The sets of x86 are SSE4, AVX2 and AVX-512: those that a CPU of the last
     fifteen years lacks, and those that add nothing for float32, would only
-    make the library larger. Highway's headers suffice: its own library, which
-    chooses a set at run time, is not linked (see //ops/kernels:isa).
+    make the library larger. The one of 64-bit Arm is NEON: vectors of SVE have
+    no size at compile time, so that no array of them holds a tile. Highway's
+    headers suffice: its own library, which chooses a set at run time, is not
+    linked (see //ops/kernels:isa).
     """
     fd_cc_library(
         name = name,
         copts = copts + [
             "-O3",
-            "-DHWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_EMU128|HWY_AVX3_DL)",
+            "-DHWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_EMU128|HWY_AVX3_DL|" +
+            "HWY_SVE|HWY_SVE_256|HWY_SVE2|HWY_SVE2_128)",
         ],
         deps = deps + ["@com_google_highway//:hwy"],
         **kwargs
