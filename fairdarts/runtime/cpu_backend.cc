@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 #include <numeric>
 #include <utility>
 
@@ -77,14 +76,6 @@ int64_t Operations(const PlanStep& step) {
 
 }  // namespace
 
-CpuBackend::Floats CpuBackend::Allocate(int64_t floats) {
-  const size_t bytes = sizeof(float) * Aligned(std::max<int64_t>(floats, 1));
-  void* const memory =
-      std::aligned_alloc(sizeof(float) * kArenaAlignment, bytes);
-  if (memory != nullptr) std::memset(memory, 0, bytes);
-  return Floats(static_cast<float*>(memory));
-}
-
 absl::StatusOr<CpuBackend> CpuBackend::Create(
     Plan plan, Isa isa, std::unique_ptr<Executor> executor) {
   FD_ASSIGN_OR_RETURN(CpuBackend backend,
@@ -98,23 +89,20 @@ absl::StatusOr<CpuBackend> CpuBackend::Create(Plan plan, Isa isa,
   const int slots = executor->threads();
   const int64_t arena_floats = Aligned(plan.arena_floats);
   const int64_t floats = slots * (arena_floats + Aligned(plan.scratch_floats));
-  Floats constants = Allocate(static_cast<int64_t>(plan.constants.size()));
-  Floats memory = Allocate(floats);
-  if (constants == nullptr || memory == nullptr) {
+  FloatBuffer memory = FloatBuffer::Allocate(floats);
+  if (memory.data() == nullptr) {
     return absl::ResourceExhaustedError(absl::StrCat(
-        "no memory for ", sizeof(float) * (plan.constants.size() + floats),
-        " bytes of weights and maps"));
+        "no memory for ", sizeof(float) * floats, " bytes of maps"));
   }
-  std::copy(plan.constants.begin(), plan.constants.end(), constants.get());
-  std::vector<float>().swap(plan.constants);
-  return CpuBackend(std::move(plan), isa, std::move(constants),
-                    std::move(memory), arena_floats, executor, slots);
+  // Before the first call, which should take no longer than others.
+  memory.Touch();
+  return CpuBackend(std::move(plan), isa, std::move(memory), arena_floats,
+                    executor, slots);
 }
 
-CpuBackend::CpuBackend(Plan plan, Isa isa, Floats constants, Floats memory,
+CpuBackend::CpuBackend(Plan plan, Isa isa, FloatBuffer memory,
                        int64_t arena_floats, Executor* executor, int slots)
     : plan_(std::move(plan)),
-      constants_(std::move(constants)),
       memory_(std::move(memory)),
       arena_floats_(arena_floats),
       executor_(executor),
@@ -130,13 +118,12 @@ CpuBackend::CpuBackend(Plan plan, Isa isa, Floats constants, Floats memory,
   }
 }
 
-float* CpuBackend::ArenaOf(int slot) const {
-  return memory_.get() + slot * (arena_floats_ + Aligned(plan_.scratch_floats));
+float* CpuBackend::ArenaOf(int slot) {
+  return memory_.data() +
+         slot * (arena_floats_ + Aligned(plan_.scratch_floats));
 }
 
-float* CpuBackend::ScratchOf(int slot) const {
-  return ArenaOf(slot) + arena_floats_;
-}
+float* CpuBackend::ScratchOf(int slot) { return ArenaOf(slot) + arena_floats_; }
 
 void CpuBackend::Run(const float* images, int64_t count, float* logits) {
   const int64_t image_floats =
@@ -199,8 +186,8 @@ void CpuBackend::RunDense(const PlanStep& step, const Worker& worker,
   gather.out = worker.scratch;
   gather.out_stride = GatherStride(step, rows_at_a_time);
   GemmArguments gemm;
-  gemm.weights = constants_.get() + step.weights;
-  gemm.bias = constants_.get() + step.bias;
+  gemm.weights = plan_.constants.data() + step.weights;
+  gemm.bias = plan_.constants.data() + step.bias;
   gemm.in = worker.scratch;
   gemm.in_stride = gather.out_stride;
   gemm.out_stride = to.plane_stride;
@@ -234,9 +221,9 @@ void CpuBackend::RunStep(const PlanStep& step, const Worker& worker,
     in = worker.arena + from.offset + step.in.channel * in_stride;
   }
   if (step.kind == PlanStep::Kind::kLinear) {
-    Linear({constants_.get() + step.weights, constants_.get() + step.bias, in,
-            in_stride, logits, step.out_shape.channels,
-            step.in_shape.channels});
+    Linear({plan_.constants.data() + step.weights,
+            plan_.constants.data() + step.bias, in, in_stride, logits,
+            step.out_shape.channels, step.in_shape.channels});
     return;
   }
   if (step.kind == PlanStep::Kind::kDense) {
@@ -254,10 +241,10 @@ void CpuBackend::RunStep(const PlanStep& step, const Worker& worker,
   if (channels == 0) return;
   float* const out =
       worker.arena + to.offset + (step.out.channel + part.begin) * out_stride;
-  const float* const weights = constants_.get() + step.weights;
+  const float* const weights = plan_.constants.data() + step.weights;
   if (step.kind == PlanStep::Kind::kPointwise) {
     gemm_({weights + int64_t{part.begin} * step.in_shape.channels,
-           constants_.get() + step.bias + part.begin, in, in_stride, out,
+           plan_.constants.data() + step.bias + part.begin, in, in_stride, out,
            out_stride, channels, step.in_shape.channels, pixels, step.relu,
            step.accumulate});
     return;

@@ -4,12 +4,12 @@
 // Runs a plan with the kernels of one instruction set.
 
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "fairdarts/runtime/executor.h"
+#include "fairdarts/runtime/float_buffer.h"
 #include "fairdarts/runtime/plan.h"
 #include "ops/kernels/depthwise/depthwise.h"
 #include "ops/kernels/elementwise/add_scaled.h"
@@ -43,14 +43,6 @@ class CpuBackend {
   int threads() const { return slots_; }
 
  private:
-  struct Free {
-    void operator()(float* floats) const { std::free(floats); }
-  };
-  using Floats = std::unique_ptr<float[], Free>;
-
-  // Zeros, on a cache line; null where there is no memory.
-  static Floats Allocate(int64_t floats);
-
   // Where a task works, and which part of each step it does.
   struct Worker {
     float* arena;
@@ -59,20 +51,19 @@ class CpuBackend {
     int parts;
   };
 
-  CpuBackend(Plan plan, Isa isa, Floats constants, Floats memory,
-             int64_t arena_floats, Executor* executor, int slots);
+  CpuBackend(Plan plan, Isa isa, FloatBuffer memory, int64_t arena_floats,
+             Executor* executor, int slots);
 
-  float* ArenaOf(int slot) const;
-  float* ScratchOf(int slot) const;
+  float* ArenaOf(int slot);
+  float* ScratchOf(int slot);
   void RunShared(const float* image, float* logits);
   void RunStep(const PlanStep& step, const Worker& worker, const float* image,
                float* logits) const;
   void RunDense(const PlanStep& step, const Worker& worker, const float* in,
                 int64_t in_stride) const;
 
-  Plan plan_;  // its constants moved to constants_
-  Floats constants_;
-  Floats memory_;         // for each slot the buffers, then scratch
+  Plan plan_;
+  FloatBuffer memory_;    // for each slot the buffers, then scratch
   int64_t arena_floats_;  // the buffers of one
   std::unique_ptr<Executor> owned_executor_;  // or null
   Executor* executor_;

@@ -5,9 +5,10 @@
 //   y = (x - mean) / sqrt(var + epsilon) * weight + bias,
 // which go into the convolution before it.
 
+#include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "fairdarts/runtime/model_file.h"
 #include "fairdarts/runtime/network_graph.h"
 
@@ -23,13 +24,14 @@ struct FoldedConvolution {
 // times `scale`; of the latter both halves, one behind the other. Computed in
 // double and rounded once. A model-file error names the tensor that holds a
 // number that is not finite, or a variance below zero.
-absl::StatusOr<FoldedConvolution> FoldBatchNorm(const ModelFile& file,
-                                                const Layer& layer,
-                                                float scale);
+//
+// The convolution before it may be given again, for its memory.
+absl::Status FoldBatchNorm(const ModelFile& file, const Layer& layer,
+                           float scale, FoldedConvolution* folded);
 
-// The values of a float32 tensor of the file; an error as above.
-absl::StatusOr<std::vector<float>> FiniteValues(const ModelFile& file,
-                                                const std::string& name);
+// The values of a float32 tensor of the file to `values`; an error as above.
+absl::Status CopyFinite(const ModelFile& file, const std::string& name,
+                        float* values);
 
 }  // namespace fairdarts
 

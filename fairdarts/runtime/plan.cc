@@ -5,6 +5,8 @@
 #include <numeric>
 #include <utility>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "fairdarts/base/check.h"
 #include "fairdarts/base/status.h"
 #include "fairdarts/runtime/fold_batch_norm.h"
@@ -45,6 +47,13 @@ class Planner {
 
   absl::StatusOr<Plan> Run() {
     PlaceLayers();
+    plan_.constant_floats = CountConstants();
+    plan_.constants = FloatBuffer::Allocate(plan_.constant_floats);
+    if (plan_.constants.data() == nullptr) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("no memory for ", sizeof(float) * plan_.constant_floats,
+                       " bytes of weights"));
+    }
     for (size_t i = 0; i < graph_.layers.size(); ++i) {
       if (live_[i]) FD_RETURN_IF_ERROR(AddSteps(static_cast<int>(i)));
     }
@@ -162,11 +171,36 @@ class Planner {
     return found == scales_.end() ? 1 : found->second;
   }
 
-  int64_t AddConstants(const std::vector<float>& values) {
-    const int64_t offset =
-        RoundUp(static_cast<int64_t>(plan_.constants.size()), kArenaAlignment);
-    plan_.constants.resize(offset);
-    plan_.constants.insert(plan_.constants.end(), values.begin(), values.end());
+  // At least what AddConstants is asked for.
+  int64_t CountConstants() const {
+    int64_t floats = 0;
+    const auto add = [&](int64_t count) {
+      floats += RoundUp(count, kArenaAlignment);
+    };
+    for (size_t i = 0; i < graph_.layers.size(); ++i) {
+      const Layer& layer = graph_.layers[i];
+      if (!live_[i] || layer.weight.empty()) continue;
+      add(file_.Tensor(layer.weight).elements());
+      if (!layer.weight_odd.empty()) {
+        add(file_.Tensor(layer.weight_odd).elements());
+      }
+      add(layer.out.channels);
+      add(layer.out.channels);
+    }
+    return floats;
+  }
+
+  // Room for so many; the offset in plan_.constants.
+  int64_t AddConstants(int64_t count) {
+    const int64_t offset = constants_used_;
+    constants_used_ += RoundUp(count, kArenaAlignment);
+    FD_CHECK_LE(constants_used_, plan_.constant_floats);
+    return offset;
+  }
+
+  int64_t AddConstants(const float* values, int64_t count) {
+    const int64_t offset = AddConstants(count);
+    std::copy(values, values + count, plan_.constants.data() + offset);
     return offset;
   }
 
@@ -196,24 +230,25 @@ class Planner {
   }
 
   // A dense convolution from [out][in * kh * kw] weights.
-  void AddDense(PlanStep step, const std::vector<float>& weights,
-                const std::vector<float>& bias) {
+  void AddDense(PlanStep step, const float* weights, const float* bias) {
+    const int rows = step.out_shape.channels;
     const int depth = static_cast<int>(GatherDepth(step));
-    step.weights =
-        AddConstants(PackGemmWeights(weights, step.out_shape.channels, depth));
-    step.bias = AddConstants(bias);
+    step.weights = AddConstants(int64_t{rows} * depth);
+    PackGemmWeights(weights, rows, depth,
+                    plan_.constants.data() + step.weights);
+    step.bias = AddConstants(bias, rows);
     AddStep(step);
   }
 
   absl::Status AddConvolution(int index) {
     const Layer& layer = graph_.layers[index];
-    FD_ASSIGN_OR_RETURN(const FoldedConvolution folded,
-                        FoldBatchNorm(file_, layer, ScaleOf(index)));
+    FD_RETURN_IF_ERROR(FoldBatchNorm(file_, layer, ScaleOf(index), &folded_));
     if (layer.depthwise) {
       FD_CHECK(layer.batch_norm.empty() && sum_of_[index] < 0)
           << "a depthwise convolution is followed by a 1x1 one";
       PlanStep step = StepOf(PlanStep::Kind::kDepthwise, index);
-      step.weights = AddConstants(folded.weights);
+      step.weights =
+          AddConstants(folded_.weights.data(), folded_.weights.size());
       AddStep(step);
       return absl::OkStatus();
     }
@@ -224,27 +259,23 @@ class Planner {
     step.pad_top = layer.padding_height();
     step.pad_left = layer.padding_width();
     step.accumulate = Accumulates(index);
-    AddDense(step, folded.weights, folded.bias);
+    AddDense(step, folded_.weights.data(), folded_.bias.data());
     return absl::OkStatus();
   }
 
   absl::Status AddFactorizedReduce(int index) {
     const Layer& layer = graph_.layers[index];
-    FD_ASSIGN_OR_RETURN(const FoldedConvolution folded,
-                        FoldBatchNorm(file_, layer, ScaleOf(index)));
+    FD_RETURN_IF_ERROR(FoldBatchNorm(file_, layer, ScaleOf(index), &folded_));
     PlanStep step = StepOf(PlanStep::Kind::kDense, index);
     step.accumulate = Accumulates(index);
     const int half = layer.out.channels / 2;
     step.out_shape.channels = half;
-    const auto middle_weight = folded.weights.begin() +
-                               static_cast<int64_t>(folded.weights.size()) / 2;
-    const auto middle_bias = folded.bias.begin() + half;
-    AddDense(step, {folded.weights.begin(), middle_weight},
-             {folded.bias.begin(), middle_bias});
+    const float* const weights = folded_.weights.data();
+    const float* const bias = folded_.bias.data();
+    AddDense(step, weights, bias);
     step.out.channel += half;
     step.pad_top = step.pad_left = -1;
-    AddDense(step, {middle_weight, folded.weights.end()},
-             {middle_bias, folded.bias.end()});
+    AddDense(step, weights + folded_.weights.size() / 2, bias + half);
     return absl::OkStatus();
   }
 
@@ -294,12 +325,12 @@ class Planner {
         return absl::OkStatus();
       case Layer::Kind::kLinear: {
         PlanStep step = StepOf(PlanStep::Kind::kLinear, index);
-        FD_ASSIGN_OR_RETURN(const std::vector<float> weights,
-                            FiniteValues(file_, layer.weight));
-        FD_ASSIGN_OR_RETURN(const std::vector<float> bias,
-                            FiniteValues(file_, layer.bias));
-        step.weights = AddConstants(weights);
-        step.bias = AddConstants(bias);
+        step.weights = AddConstants(file_.Tensor(layer.weight).elements());
+        step.bias = AddConstants(layer.out.channels);
+        FD_RETURN_IF_ERROR(CopyFinite(file_, layer.weight,
+                                      plan_.constants.data() + step.weights));
+        FD_RETURN_IF_ERROR(
+            CopyFinite(file_, layer.bias, plan_.constants.data() + step.bias));
         AddStep(step);
         return absl::OkStatus();
       }
@@ -333,6 +364,8 @@ class Planner {
   const NetworkGraph& graph_;
   const std::vector<bool> live_;
   Plan plan_;
+  int64_t constants_used_ = 0;
+  FoldedConvolution folded_;  // of the last layer
   std::vector<PlanView> views_;
   std::vector<bool> placed_;
   std::vector<int> sum_of_;      // the sum that a layer adds into, or -1

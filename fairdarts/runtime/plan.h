@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "fairdarts/runtime/float_buffer.h"
 #include "fairdarts/runtime/model_file.h"
 
 namespace fairdarts {
@@ -67,7 +68,8 @@ struct Plan {
   int classes = 0;
   std::vector<PlanBuffer> buffers;
   std::vector<PlanStep> steps;
-  std::vector<float> constants;
+  FloatBuffer constants;  // folded, and packed for the kernels
+  int64_t constant_floats = 0;
   int64_t arena_floats = 0;    // of all buffers
   int64_t scratch_floats = 0;  // that one step works in
 };
@@ -83,7 +85,8 @@ int64_t GatherDepth(const PlanStep& step);
 // How far apart they lie for so many rows.
 int64_t GatherStride(const PlanStep& step, int rows);
 
-// Errors are those of FoldBatchNorm.
+// Errors are those of FoldBatchNorm, and resource exhausted where there is no
+// memory for the constants.
 absl::StatusOr<Plan> MakePlan(const ModelFile& file);
 
 }  // namespace fairdarts

@@ -157,6 +157,15 @@ void GemmReference(const GemmArguments& a) {
   }
 }
 
+template <int kRows>
+void PackBlock(const float* weights, int depth, float* packed) {
+  for (int k = 0; k < depth; ++k) {
+    for (int m = 0; m < kRows; ++m) {
+      *packed++ = weights[int64_t{m} * depth + k];
+    }
+  }
+}
+
 }  // namespace
 
 GemmFunction GemmFor(Isa isa) { FD_RETURN_ISA(isa, Gemm, GemmReference); }
@@ -166,20 +175,40 @@ int GemmBlockEnd(int rows, int row) {
   return row + (rows - row + blocks - 1) / blocks;
 }
 
+void PackGemmWeights(const float* weights, int rows, int depth, float* packed) {
+  for (int row = 0; row < rows;) {
+    const int end = GemmBlockEnd(rows, row);
+    switch (end - row) {
+      case 6:
+        PackBlock<6>(weights, depth, packed);
+        break;
+      case 5:
+        PackBlock<5>(weights, depth, packed);
+        break;
+      case 4:
+        PackBlock<4>(weights, depth, packed);
+        break;
+      case 3:
+        PackBlock<3>(weights, depth, packed);
+        break;
+      case 2:
+        PackBlock<2>(weights, depth, packed);
+        break;
+      default:
+        PackBlock<1>(weights, depth, packed);
+        break;
+    }
+    weights += int64_t{end - row} * depth;
+    packed += int64_t{end - row} * depth;
+    row = end;
+  }
+}
+
 std::vector<float> PackGemmWeights(const std::vector<float>& weights, int rows,
                                    int depth) {
   FD_CHECK_EQ(static_cast<int64_t>(weights.size()), int64_t{rows} * depth);
-  std::vector<float> packed;
-  packed.reserve(weights.size());
-  for (int row = 0; row < rows;) {
-    const int end = GemmBlockEnd(rows, row);
-    for (int k = 0; k < depth; ++k) {
-      for (int m = row; m < end; ++m) {
-        packed.push_back(weights[int64_t{m} * depth + k]);
-      }
-    }
-    row = end;
-  }
+  std::vector<float> packed(weights.size());
+  PackGemmWeights(weights.data(), rows, depth, packed.data());
   return packed;
 }
 

@@ -44,6 +44,7 @@ int GemmBlockEnd(int rows, int row);
 
 // weights [rows][depth] in the order of the kernel: block by block, in each
 // [depth][rows of the block]. As many floats as before.
+void PackGemmWeights(const float* weights, int rows, int depth, float* packed);
 std::vector<float> PackGemmWeights(const std::vector<float>& weights, int rows,
                                    int depth);
 
