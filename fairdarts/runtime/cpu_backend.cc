@@ -19,6 +19,10 @@ int64_t Aligned(int64_t floats) {
   return (floats + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
 }
 
+// In front of the first plane (see isa.h).
+constexpr int64_t kLead = kArenaAlignment;
+static_assert(kLead >= kPlaneSlack, "kernels read as much");
+
 // What one of several threads does of a number of things.
 struct Range {
   int begin;
@@ -88,7 +92,8 @@ absl::StatusOr<CpuBackend> CpuBackend::Create(Plan plan, Isa isa,
                                               Executor* executor) {
   const int slots = executor->threads();
   const int64_t arena_floats = Aligned(plan.arena_floats);
-  const int64_t floats = slots * (arena_floats + Aligned(plan.scratch_floats));
+  const int64_t floats =
+      kLead + slots * (arena_floats + Aligned(plan.scratch_floats));
   FloatBuffer memory = FloatBuffer::Allocate(floats);
   if (memory.data() == nullptr) {
     return absl::ResourceExhaustedError(absl::StrCat(
@@ -119,7 +124,7 @@ CpuBackend::CpuBackend(Plan plan, Isa isa, FloatBuffer memory,
 }
 
 float* CpuBackend::ArenaOf(int slot) {
-  return memory_.data() +
+  return memory_.data() + kLead +
          slot * (arena_floats_ + Aligned(plan_.scratch_floats));
 }
 

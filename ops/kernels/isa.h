@@ -28,8 +28,9 @@ Isa BestIsa();
 
 // Every map is a plane of floats, row after row without gaps; the planes of a
 // tensor lie plane_stride floats apart. Kernels may read and write whole
-// vectors across the end of a plane, so there are kPlaneSlack floats at least
-// between a plane's end and the next one, and behind the last.
+// vectors across the end of a plane and read ones that begin before it, so
+// there are kPlaneSlack floats at least between a plane's end and the next one,
+// behind the last and in front of the first.
 inline constexpr int kPlaneSlack = 16;
 
 }  // namespace fairdarts

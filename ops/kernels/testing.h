@@ -20,28 +20,31 @@ class TestPlanes {
         pixels_(pixels),
         stride_((pixels + kPlaneSlack - 1) / kPlaneSlack * kPlaneSlack +
                 kPlaneSlack),
-        values_(stride_ * channels + kGuard, kGuardValue) {
+        values_(kGuard + stride_ * channels + kGuard, kGuardValue) {
     RandomStream stream("planes", {seed});
     for (int64_t i = 0; i < stride_ * channels; ++i) {
-      values_[i] = static_cast<float>(2 * stream.Uniform() - 1);
+      data()[i] = static_cast<float>(2 * stream.Uniform() - 1);
     }
   }
 
-  float* data() { return values_.data(); }
+  float* data() { return values_.data() + kGuard; }
+  const float* data() const { return values_.data() + kGuard; }
   int64_t stride() const { return stride_; }
 
-  // The pixels alone, and whether nothing behind the last plane was touched.
+  // The pixels alone, and whether nothing in front of the first and behind the
+  // last plane was touched.
   std::vector<float> Pixels() const {
     std::vector<float> pixels;
     for (int c = 0; c < channels_; ++c) {
-      const float* const plane = values_.data() + c * stride_;
+      const float* const plane = data() + c * stride_;
       pixels.insert(pixels.end(), plane, plane + pixels_);
     }
     return pixels;
   }
   bool GuardIsWhole() const {
-    for (size_t i = stride_ * channels_; i < values_.size(); ++i) {
+    for (int64_t i = 0; i < kGuard; ++i) {
       if (values_[i] != kGuardValue) return false;
+      if (values_[values_.size() - 1 - i] != kGuardValue) return false;
     }
     return true;
   }

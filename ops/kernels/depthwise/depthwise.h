@@ -7,10 +7,10 @@
 //     act(in[c][y * stride + r * dilation - pad][x * stride + s * dilation -
 //     pad])
 //
-// Each plane is first copied, with the activation, into a frame of zeros that
-// stays in the first-level cache: no borders are left for the inner loops. At
-// stride 2 even and odd columns go to planes of their own, so that vectors are
-// loaded from successive floats there as well.
+// At stride 2 each plane is first copied, with the activation, into a frame of
+// zeros that stays in the first-level cache: even and odd columns go to planes
+// of their own, so that vectors are loaded from successive floats there as
+// well.
 
 #include <cstdint>
 
