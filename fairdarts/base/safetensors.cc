@@ -4,14 +4,13 @@
 #include <array>
 #include <cstddef>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "fairdarts/base/check.h"
 #include "fairdarts/base/file.h"
+#include "fairdarts/base/json_events.h"
 #include "fairdarts/base/status.h"
 
 namespace fairdarts {
@@ -340,8 +339,7 @@ std::string ParseHeader(absl::string_view header, absl::string_view data,
     return "is padded with something other than spaces";
   }
   HeaderHandler handler(data, tensors, metadata);
-  if (!nlohmann::json::sax_parse(header.begin(), header.end(), &handler) ||
-      !handler.FinishFile()) {
+  if (!ParseJsonEvents(header, &handler) || !handler.FinishFile()) {
     return handler.error();
   }
   return "";
@@ -354,7 +352,7 @@ void AppendJsonString(absl::string_view text, std::string* out) {
       out->push_back('\\');
       out->push_back(c);
     } else if (static_cast<unsigned char>(c) < 0x20) {
-      absl::StrAppendFormat(out, "\\u%04x", static_cast<int>(c));
+      absl::StrAppend(out, "\\u", absl::Hex(c, absl::kZeroPad4));
     } else {
       out->push_back(c);
     }

@@ -5,12 +5,27 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/types/optional.h"
 
 namespace fairdarts {
 namespace {
 
-constexpr absl::string_view kExitCodeUrl = "fairdarts/exit_code";
+// A payload's key, "fairdarts/exit_code/4", holds the code and the payload
+// nothing: what works on the text of a Cord is a large library.
+constexpr absl::string_view kExitCodeUrl = "fairdarts/exit_code/";
+
+absl::optional<ExitCode> CarriedCode(const absl::Status& status) {
+  absl::optional<ExitCode> carried;
+  status.ForEachPayload([&](absl::string_view url, const absl::Cord&) {
+    int code = 0;
+    if (absl::ConsumePrefix(&url, kExitCodeUrl) &&
+        absl::SimpleAtoi(url, &code)) {
+      carried = static_cast<ExitCode>(code);
+    }
+  });
+  return carried;
+}
 
 }  // namespace
 
@@ -18,26 +33,22 @@ absl::Status Annotate(const absl::Status& status, absl::string_view context) {
   if (status.ok()) return status;
   absl::Status annotated(status.code(),
                          absl::StrCat(context, ": ", status.message()));
-  status.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) {
-    annotated.SetPayload(url, payload);
-  });
-  return annotated;
+  const absl::optional<ExitCode> code = CarriedCode(status);
+  return code.has_value() ? WithExitCode(std::move(annotated), *code)
+                          : annotated;
 }
 
 absl::Status WithExitCode(absl::Status status, ExitCode code) {
-  if (!status.ok() && !status.GetPayload(kExitCodeUrl).has_value()) {
-    status.SetPayload(kExitCodeUrl,
-                      absl::Cord(absl::StrCat(static_cast<int>(code))));
+  if (!status.ok() && !CarriedCode(status).has_value()) {
+    status.SetPayload(absl::StrCat(kExitCodeUrl, static_cast<int>(code)),
+                      absl::Cord());
   }
   return status;
 }
 
 ExitCode ExitCodeOf(const absl::Status& status) {
-  const absl::optional<absl::Cord> payload = status.GetPayload(kExitCodeUrl);
-  int code = 0;
-  if (payload.has_value() && absl::SimpleAtoi(std::string(*payload), &code)) {
-    return static_cast<ExitCode>(code);
-  }
+  const absl::optional<ExitCode> code = CarriedCode(status);
+  if (code.has_value()) return *code;
   switch (status.code()) {
     case absl::StatusCode::kOk:
       return ExitCode::kDone;

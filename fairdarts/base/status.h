@@ -27,7 +27,8 @@ enum class ExitCode {
   kTerminated = 143,   // SIGTERM
 };
 
-// The same error with "context: " before its message. OK stays OK.
+// The same error and exit code with "context: " before the message; what else
+// a status carries is left behind. OK stays OK.
 absl::Status Annotate(const absl::Status& status, absl::string_view context);
 
 // The same error, to end a program with `code`. An error that carries a code

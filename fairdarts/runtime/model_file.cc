@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "fairdarts/base/check.h"
 #include "fairdarts/base/file.h"
+#include "fairdarts/base/json_events.h"
 #include "fairdarts/base/random.h"
 #include "fairdarts/base/status.h"
 #include "genotypes/python_literal.h"
@@ -168,7 +169,7 @@ absl::StatusOr<ListHandler> ListField(const Metadata& metadata, const char* key,
                                       const char* elements) {
   FD_ASSIGN_OR_RETURN(const std::string text, Field(metadata, key));
   ListHandler list;
-  nlohmann::json::sax_parse(text, &list);
+  ParseJsonEvents(text, &list);
   if (!list.is_list) {
     return ModelFileError(
         absl::StrCat(key, ": is ", Shown(text), " instead of a JSON list"));
