@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "fairdarts/base/status.h"
 
@@ -17,8 +18,13 @@ namespace fairdarts {
 namespace {
 
 absl::Status Failed(const std::string& path, absl::string_view action) {
-  return ModelFileError(
-      absl::StrCat(path, ": cannot ", action, ": ", std::strerror(errno)));
+  const int error = errno;
+  const std::string message =
+      absl::StrCat(path, ": cannot ", action, ": ", std::strerror(error));
+  // These are no fault of the file.
+  if (error == ENOMEM) return absl::ResourceExhaustedError(message);
+  if (error == EMFILE || error == ENFILE) return EnvironmentError(message);
+  return ModelFileError(message);
 }
 
 }  // namespace

@@ -14,7 +14,8 @@ namespace fairdarts {
 // are replaced by renaming, as WriteFileAtomic does.
 class MappedFile {
  public:
-  // A model-file error that begins with `path`.
+  // A model-file error that begins with `path`; resource exhausted or an
+  // environment error where there is no memory or no descriptor for it.
   static absl::StatusOr<MappedFile> Open(const std::string& path);
 
   MappedFile(MappedFile&& other) noexcept;

@@ -15,13 +15,18 @@ namespace {
 
 constexpr int kMaxThreads = 1024;
 
-// Want of memory as a status: no exception leaves the library.
+// Want of memory as a status: no exception leaves Load.
 template <typename Function>
 absl::StatusOr<Session> WithoutBadAlloc(Function&& function) {
   try {
     return function();
   } catch (const std::bad_alloc&) {
-    return absl::ResourceExhaustedError("no memory to load the model");
+    // The message needs some too.
+    try {
+      return absl::ResourceExhaustedError("no memory to load the model");
+    } catch (const std::bad_alloc&) {
+      return absl::Status(absl::StatusCode::kResourceExhausted, "");
+    }
   }
 }
 
