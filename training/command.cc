@@ -3,7 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "fairdarts/base/status.h"
-#include "training/user_path.h"
+#include "fairdarts/base/user_path.h"
 
 namespace fairdarts {
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "fairdarts/base/status.h"
+#include "fairdarts/base/user_path.h"
 #include "fairdarts/decision.h"
 #include "fairdarts/discretization.h"
 #include "genotypes/python_literal.h"
@@ -19,7 +20,6 @@
 #include "training/flags.h"
 #include "training/parse_method.h"
 #include "training/run_folder.h"
-#include "training/user_path.h"
 
 namespace fairdarts {
 namespace {

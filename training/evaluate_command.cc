@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "fairdarts/base/status.h"
+#include "fairdarts/base/user_path.h"
 #include "fairdarts/runtime/model_file.h"
 #include "ops/torch_status.h"
 #include "training/autocast.h"
@@ -37,7 +38,6 @@
 #include "training/output_path.h"
 #include "training/train_options.h"
 #include "training/train_record.h"
-#include "training/user_path.h"
 
 namespace fairdarts {
 namespace {

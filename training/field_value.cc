@@ -15,9 +15,9 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "fairdarts/base/check.h"
+#include "fairdarts/base/nearest_name.h"
 #include "fairdarts/base/status.h"
 #include "training/flag_options.pb.h"
-#include "training/nearest_name.h"
 
 namespace fairdarts {
 namespace {

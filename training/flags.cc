@@ -10,11 +10,11 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "fairdarts/base/check.h"
+#include "fairdarts/base/nearest_name.h"
 #include "fairdarts/base/status.h"
 #include "google/protobuf/descriptor.h"
 #include "training/field_value.h"
 #include "training/flag_options.pb.h"
-#include "training/nearest_name.h"
 
 namespace fairdarts {
 namespace {

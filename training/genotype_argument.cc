@@ -12,13 +12,13 @@
 #include "absl/types/optional.h"
 #include "fairdarts/base/file.h"
 #include "fairdarts/base/status.h"
+#include "fairdarts/base/user_path.h"
 #include "genotypes/catalog.h"
 #include "genotypes/cell_graph.h"
 #include "genotypes/proto_io.h"
 #include "genotypes/python_literal.h"
 #include "genotypes/quote.h"
 #include "training/newest_run.h"
-#include "training/user_path.h"
 
 namespace fairdarts {
 namespace {

@@ -41,11 +41,12 @@ struct GenotypeArgumentOptions {
 //                      as a log or a Python source, whose last one counts;
 //   the text itself    Genotype(...), perhaps behind "genotype =" or
 //                      "genotype:", or a textproto.
-// Paths begin where the user typed (training/user_path.h); "./NAME" is always
-// one. Usage errors: an unknown name, with the nearest ones; text that is no
-// genotype; a parse method that is not the one of the tuples. Data errors begin
-// with the path: a file that cannot be read or holds no genotype. A genotype
-// with an empty cell, which no network can be built from, is a data error.
+// Paths begin where the user typed (fairdarts/base/user_path.h); "./NAME" is
+// always one. Usage errors: an unknown name, with the nearest ones; text that
+// is no genotype; a parse method that is not the one of the tuples. Data errors
+// begin with the path: a file that cannot be read or holds no genotype. A
+// genotype with an empty cell, which no network can be built from, is a data
+// error.
 absl::StatusOr<GenotypeArgument> ResolveGenotypeArgument(
     absl::string_view text, const GenotypeArgumentOptions& options);
 

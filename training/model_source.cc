@@ -19,6 +19,7 @@
 #include "fairdarts/base/file.h"
 #include "fairdarts/base/safetensors.h"
 #include "fairdarts/base/status.h"
+#include "fairdarts/base/user_path.h"
 #include "fairdarts/runtime/network_graph.h"
 #include "genotypes/catalog.h"
 #include "training/checkpoint/checkpoint_list.h"
@@ -32,7 +33,6 @@
 #include "training/torch_import/torch_file.h"
 #include "training/train_files.h"
 #include "training/train_record.h"
-#include "training/user_path.h"
 
 namespace fairdarts {
 namespace {

@@ -16,13 +16,13 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "fairdarts/base/file.h"
+#include "fairdarts/base/user_path.h"
 #include "fairdarts/runtime/model_file.h"
 #include "tests/golden/golden_data.h"
 #include "tests/status_matchers.h"
 #include "training/checkpoint/envelope.h"
 #include "training/torch_import/torch_file.h"
 #include "training/train_config.h"
-#include "training/user_path.h"
 
 namespace fairdarts {
 namespace {

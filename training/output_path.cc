@@ -6,7 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "fairdarts/base/status.h"
-#include "training/user_path.h"
+#include "fairdarts/base/user_path.h"
 
 namespace fairdarts {
 

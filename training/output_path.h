@@ -9,9 +9,9 @@
 namespace fairdarts {
 
 // Where the file goes that a flag names, beginning where the user typed
-// (training/user_path.h). To be asked before the work whose outcome it takes:
-// a usage error that names the flag where the path is a folder or its own
-// folder is not there.
+// (fairdarts/base/user_path.h). To be asked before the work whose outcome it
+// takes: a usage error that names the flag where the path is a folder or its
+// own folder is not there.
 absl::StatusOr<std::string> OutputPath(absl::string_view flag,
                                        absl::string_view typed);
 

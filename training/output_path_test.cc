@@ -8,8 +8,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "fairdarts/base/user_path.h"
 #include "tests/status_matchers.h"
-#include "training/user_path.h"
 
 namespace fairdarts {
 namespace {

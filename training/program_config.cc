@@ -8,16 +8,16 @@
 #include "absl/strings/str_join.h"
 #include "fairdarts/base/check.h"
 #include "fairdarts/base/file.h"
+#include "fairdarts/base/nearest_name.h"
 #include "fairdarts/base/status.h"
+#include "fairdarts/base/user_path.h"
 #include "genotypes/strict_proto.h"
 #include "google/protobuf/descriptor.h"
 #include "training/config_file.h"
 #include "training/data/dataset.h"
 #include "training/field_value.h"
 #include "training/flag_options.pb.h"
-#include "training/nearest_name.h"
 #include "training/run_folder.h"
-#include "training/user_path.h"
 
 namespace fairdarts {
 namespace {

@@ -5,9 +5,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "fairdarts/base/status.h"
+#include "fairdarts/base/user_path.h"
 #include "training/checkpoint/checkpoint_file.h"
 #include "training/checkpoint/checkpoint_folder.h"
-#include "training/user_path.h"
 
 namespace fairdarts {
 

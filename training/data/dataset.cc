@@ -10,11 +10,11 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "fairdarts/base/nearest_name.h"
 #include "fairdarts/base/status.h"
 #include "training/data/cifar_binary.h"
 #include "training/data/cifar_python.h"
 #include "training/data/idx.h"
-#include "training/nearest_name.h"
 
 namespace fairdarts {
 namespace {

@@ -14,6 +14,7 @@
 #include "absl/types/optional.h"
 #include "fairdarts/base/file.h"
 #include "fairdarts/base/status.h"
+#include "fairdarts/base/user_path.h"
 #include "fairdarts/runtime/model_file.h"
 #include "training/command.h"
 #include "training/export/export_model.pb.h"
@@ -22,7 +23,6 @@
 #include "training/flags.h"
 #include "training/model_source.h"
 #include "training/output_path.h"
-#include "training/user_path.h"
 
 namespace fairdarts {
 namespace {

@@ -1,5 +1,5 @@
-#ifndef TRAINING_USER_PATH_H_
-#define TRAINING_USER_PATH_H_
+#ifndef FAIRDARTS_BASE_USER_PATH_H_
+#define FAIRDARTS_BASE_USER_PATH_H_
 
 // Where the paths on a command line begin.
 
@@ -17,4 +17,4 @@ std::string UserPath(absl::string_view path);
 
 }  // namespace fairdarts
 
-#endif  // TRAINING_USER_PATH_H_
+#endif  // FAIRDARTS_BASE_USER_PATH_H_

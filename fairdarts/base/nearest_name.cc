@@ -1,4 +1,4 @@
-#include "training/nearest_name.h"
+#include "fairdarts/base/nearest_name.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "training/user_path.h"
+#include "fairdarts/base/user_path.h"
 
 #include <cstdlib>
 

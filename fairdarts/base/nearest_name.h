@@ -1,5 +1,5 @@
-#ifndef TRAINING_NEAREST_NAME_H_
-#define TRAINING_NEAREST_NAME_H_
+#ifndef FAIRDARTS_BASE_NEAREST_NAME_H_
+#define FAIRDARTS_BASE_NEAREST_NAME_H_
 
 // Suggestions for a mistyped name.
 
@@ -27,4 +27,4 @@ std::string MustBeOneOf(absl::string_view name,
 
 }  // namespace fairdarts
 
-#endif  // TRAINING_NEAREST_NAME_H_
+#endif  // FAIRDARTS_BASE_NEAREST_NAME_H_
