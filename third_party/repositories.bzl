@@ -48,6 +48,16 @@ def fairdarts_repositories():
         links = {"/usr/share/datasets/fashion-mnist": "data"},
     )
     system_repository(
+        name = "libjpeg_turbo",
+        build_file = "//third_party/libjpeg_turbo:libjpeg_turbo.BUILD",
+        header = "/usr/include/turbojpeg.h",
+    )
+    system_repository(
+        name = "libpng",
+        build_file = "//third_party/libpng:libpng.BUILD",
+        header = "/usr/include/png.h",
+    )
+    system_repository(
         name = "libzip",
         build_file = "//third_party/libzip:libzip.BUILD",
         header = "/usr/include/zip.h",
