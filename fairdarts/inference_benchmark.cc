@@ -1,128 +1,144 @@
-// Times inference of published networks and says which share of the fused
-// multiply-adds of as many threads it reaches.
-//
-// usage: inference_benchmark [BATCH [SECONDS [THREADS [GENOTYPE...]]]]
-//
-// CIFAR networks at full size with random weights. Genotypes are interleaved
-// over rounds, so that all see the same machine; images are timed one batch at
-// a time. Default: batch 1, 10 seconds, 1 thread, FairDARTS_a to FairDARTS_g.
+// Times inference, and says which share of the machine's fused multiply-adds it
+// reaches: ./bazelw run //fairdarts:inference_benchmark -- --help
 
-#include <algorithm>
-#include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "absl/flags/flag.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/types/span.h"
-#include "fairdarts/base/check.h"
-#include "fairdarts/inference.h"
-#include "fairdarts/runtime/testing.h"
-#include "genotypes/catalog.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "fairdarts/base/file.h"
+#include "fairdarts/base/status.h"
+#include "fairdarts/base/user_path.h"
+#include "fairdarts/benchmark_flags.h"
+#include "fairdarts/inference_timing.h"
 #include "genotypes/cost.h"
-#include "ops/kernels/peak/fma_peak.h"
+
+using Texts = std::vector<std::string>;
+
+ABSL_FLAG(Texts, batch, Texts({"1"}), "images a call, a list");
+ABSL_FLAG(Texts, threads, Texts({"1"}), "threads of a session, a list");
+ABSL_FLAG(Texts, genotypes, {},
+          "genotypes of the catalog; none: FairDARTS_a to FairDARTS_g");
+ABSL_FLAG(std::string, network, "",
+          "cifar (20 layers, C=36, 32x32; where nothing is said) or imagenet "
+          "(14 layers, C=48, 224x224)");
+ABSL_FLAG(Texts, channels, {}, "C, a list; none: the network's");
+ABSL_FLAG(Texts, layers, {}, "cells, a list; none: the network's");
+ABSL_FLAG(Texts, model, {}, "model files, in place of genotypes and networks");
+ABSL_FLAG(std::string, isa, "",
+          "reference, sse4, avx2, avx512 or neon; none: the best there is");
+ABSL_FLAG(double, seconds, 10, "how long to measure");
+ABSL_FLAG(std::string, csv, "", "a file for the figures as well");
+ABSL_FLAG(std::string, logits, "",
+          "a file for the logits of the first case, float32, of images that "
+          "are always the same");
 
 namespace fairdarts {
 namespace {
 
-struct Subject {
-  std::string name;
-  double operations;  // of an image
-  Session session;
-  std::vector<double> seconds;
-};
-
-Session SessionOf(const ModelDescription& description, int threads) {
-  const FilledTensors filled(description, 1);
-  absl::StatusOr<std::string> bytes =
-      SerializeModelFile(description, filled.tensors());
-  FD_CHECK(bytes.ok()) << bytes.status();
-  SessionOptions options;
-  options.threads = threads;
-  absl::StatusOr<Session> session =
-      Session::LoadBytes(*std::move(bytes), "filled", options);
-  FD_CHECK(session.ok()) << session.status();
-  return *std::move(session);
-}
-
-Subject SubjectOf(const std::string& name, int threads) {
-  const absl::StatusOr<CatalogMatch> match = FindInCatalog(name);
-  FD_CHECK(match.ok()) << match.status();
-  ModelDescription description;
-  description.genotype = match->entry->genotype;
-  description.network = NetworkConfig::Cifar();
-  description.normalization = {{0, 0, 0}, {1, 1, 1}};
-  const absl::StatusOr<NetworkCost> cost =
-      ComputeNetworkCost(description.genotype, description.network);
-  FD_CHECK(cost.ok()) << cost.status();
-  return {name, 2.0 * cost->total.macs, SessionOf(description, threads), {}};
-}
-
-int Main(int batch, double limit, int threads,
-         const std::vector<std::string>& genotypes) {
-  const double peak = MeasureFmaPeak(BestIsa()) * threads;
-  std::printf("%s, %d thread(s), batch %d: peak %.1f GFLOP/s\n",
-              std::string(IsaName(BestIsa())).c_str(), threads, batch,
-              peak * 1e-9);
-  std::vector<Subject> subjects;
-  for (const std::string& name : genotypes) {
-    subjects.push_back(SubjectOf(name, threads));
-  }
-  const Session& any = subjects.front().session;
-  std::vector<float> images(batch * any.image_floats());
-  for (size_t i = 0; i < images.size(); ++i) {
-    images[i] = static_cast<float>(i * 7919 % 1000) / 500 - 1;
-  }
-  std::vector<float> logits(batch * any.classes());
-  const auto begin = std::chrono::steady_clock::now();
-  do {
-    for (Subject& subject : subjects) {
-      const auto start = std::chrono::steady_clock::now();
-      const absl::Status run =
-          subject.session.Run(images, absl::MakeSpan(logits));
-      FD_CHECK(run.ok()) << run;
-      subject.seconds.push_back(std::chrono::duration<double>(
-                                    std::chrono::steady_clock::now() - start)
-                                    .count() /
-                                batch);
+absl::StatusOr<std::vector<InferenceCase>> Networks() {
+  std::vector<InferenceCase> networks;
+  const Texts models = absl::GetFlag(FLAGS_model);
+  const Texts genotypes = absl::GetFlag(FLAGS_genotypes);
+  const Texts channels = absl::GetFlag(FLAGS_channels);
+  const Texts layers = absl::GetFlag(FLAGS_layers);
+  const std::string network = absl::GetFlag(FLAGS_network);
+  if (!models.empty()) {
+    if (!genotypes.empty() || !channels.empty() || !layers.empty() ||
+        !network.empty()) {
+      return UsageError(
+          "--model says which network it is: no --genotypes, --network, "
+          "--channels or --layers beside it");
     }
-  } while (
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
-          .count() < limit);
-  double logarithms = 0;
-  for (Subject& subject : subjects) {
-    std::vector<double>& seconds = subject.seconds;
-    const double first = seconds.front();
-    std::sort(seconds.begin(), seconds.end());
-    const double median = seconds[seconds.size() / 2];
-    std::printf(
-        "%-14s min %.3f ms  median %.3f ms  first %.3f ms  %.1f %% of peak  "
-        "maps %.2f MB  (%zu runs)\n",
-        subject.name.c_str(), seconds.front() * 1e3, median * 1e3, first * 1e3,
-        100 * subject.operations / seconds.front() / peak,
-        subject.session.arena_floats() * 4e-6, seconds.size());
-    logarithms += std::log(seconds.front());
+    for (const std::string& model : models) {
+      networks.emplace_back();
+      networks.back().name = UserPath(model);
+    }
+    return networks;
   }
-  std::printf("geometric mean of the minima: %.3f ms an image\n",
-              1e3 * std::exp(logarithms / subjects.size()));
-  return 0;
+  if (network != "" && network != "cifar" && network != "imagenet") {
+    return UsageError(absl::StrCat("--network: \"", network,
+                                   "\" is neither cifar nor imagenet"));
+  }
+  NetworkConfig config = network == "imagenet" ? NetworkConfig::ImageNet()
+                                               : NetworkConfig::Cifar();
+  FD_ASSIGN_OR_RETURN(
+      const std::vector<int> all_channels,
+      NumbersOfFlag("channels", channels, 1024, {config.init_channels}));
+  FD_ASSIGN_OR_RETURN(const std::vector<int> all_layers,
+                      NumbersOfFlag("layers", layers, 200, {config.layers}));
+  for (const std::string& genotype : GenotypesOfFlag(genotypes)) {
+    for (const int c : all_channels) {
+      for (const int l : all_layers) {
+        config.init_channels = c;
+        config.layers = l;
+        InferenceCase one;
+        one.name = genotype;
+        one.config = config;
+        networks.push_back(one);
+      }
+    }
+  }
+  return networks;
+}
+
+absl::Status Main(int argc, char** argv) {
+  FD_RETURN_IF_ERROR(ParseBenchmarkFlags(
+      argc, argv,
+      "Times inference of published networks with random weights, or of model "
+      "files. Lists are separated by commas; everything is timed with "
+      "everything, in turns."));
+  FD_ASSIGN_OR_RETURN(
+      const std::vector<int> batches,
+      NumbersOfFlag("batch", absl::GetFlag(FLAGS_batch), 4096, {1}));
+  FD_ASSIGN_OR_RETURN(
+      const std::vector<int> threads,
+      NumbersOfFlag("threads", absl::GetFlag(FLAGS_threads), 1024, {1}));
+  FD_ASSIGN_OR_RETURN(const Isa isa,
+                      IsaOfFlag("isa", absl::GetFlag(FLAGS_isa)));
+  FD_ASSIGN_OR_RETURN(const std::vector<InferenceCase> networks, Networks());
+  const double seconds = absl::GetFlag(FLAGS_seconds);
+  if (!(seconds >= 0) || !std::isfinite(seconds)) {
+    return UsageError("--seconds: a number from 0 on is needed");
+  }
+  std::vector<InferenceCase> cases;
+  for (const int batch : batches) {
+    for (const int count : threads) {
+      for (InferenceCase one : networks) {
+        one.batch = batch;
+        one.threads = count;
+        one.isa = isa;
+        cases.push_back(one);
+      }
+    }
+  }
+  FD_ASSIGN_OR_RETURN(const std::vector<InferenceTiming> timings,
+                      TimeInference(cases, seconds));
+  const InferenceTiming& first = timings.front();
+  std::printf("%s, peak %.1f GFLOP/s a thread\n%s", MachineText().c_str(),
+              first.peak / first.which.threads * 1e-9,
+              InferenceTable(timings).c_str());
+  const std::string csv = absl::GetFlag(FLAGS_csv);
+  if (!csv.empty()) {
+    FD_RETURN_IF_ERROR(WriteFileAtomic(UserPath(csv), InferenceCsv(timings)));
+  }
+  const std::string logits = absl::GetFlag(FLAGS_logits);
+  if (logits.empty()) return absl::OkStatus();
+  return WriteFileAtomic(
+      UserPath(logits),
+      absl::string_view(reinterpret_cast<const char*>(first.logits.data()),
+                        first.logits.size() * sizeof(float)));
 }
 
 }  // namespace
 }  // namespace fairdarts
 
 int main(int argc, char** argv) {
-  const int batch = argc > 1 ? std::max(1, std::atoi(argv[1])) : 1;
-  const double seconds = argc > 2 ? std::atof(argv[2]) : 10;
-  const int threads = argc > 3 ? std::max(1, std::atoi(argv[3])) : 1;
-  std::vector<std::string> genotypes(argv + std::min(argc, 4), argv + argc);
-  if (genotypes.empty()) {
-    for (const char letter : {'a', 'b', 'c', 'd', 'e', 'f', 'g'}) {
-      genotypes.push_back(std::string("FairDARTS_") + letter);
-    }
-  }
-  return fairdarts::Main(batch, seconds, threads, genotypes);
+  return fairdarts::EndBenchmark(fairdarts::Main(argc, argv));
 }
