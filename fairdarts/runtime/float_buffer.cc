@@ -86,7 +86,7 @@ FloatBuffer::~FloatBuffer() {
 void FloatBuffer::Touch() {
   volatile float* const data = data_;
   for (size_t i = 0; i < bytes_ / sizeof(float); i += kPage / sizeof(float)) {
-    data[i] = data[i];
+    data[i] = 0;  // without a look first, which would map a page of zeros
   }
 }
 

@@ -26,7 +26,8 @@ class FloatBuffer {
   float* data() { return data_; }
   const float* data() const { return data_; }
 
-  // Makes the system provide all of it now instead of on first use.
+  // Makes the system provide all of it now instead of on first use; while it
+  // is all zeros.
   void Touch();
 
  private:

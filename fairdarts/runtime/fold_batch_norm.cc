@@ -1,9 +1,10 @@
 #include "fairdarts/runtime/fold_batch_norm.h"
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -11,63 +12,69 @@
 #include "fairdarts/base/status.h"
 
 namespace fairdarts {
-
 namespace {
 
-// Without a branch for each, so that the compiler takes several at a time.
-bool AllFinite(const float* values, size_t count) {
+float FloatAt(const char* bytes, size_t i) {
+  float value;
+  std::memcpy(&value, bytes + i * sizeof(value), sizeof(value));
+  return value;
+}
+
+// 1 for infinities and what is no number, else 0.
+uint32_t IsNotFinite(float value) {
   constexpr uint32_t kExponent = 0x7f800000;
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof(bits));
+  return (bits & kExponent) == kExponent ? 1 : 0;
+}
+
+// The two loops over all weights; neither has a branch for each of them, so
+// that the compiler takes several at a time. Whether all were finite.
+
+bool Copy(const char* from, size_t count, float* to) {
   uint32_t found = 0;
   for (size_t i = 0; i < count; ++i) {
-    uint32_t bits;
-    std::memcpy(&bits, &values[i], sizeof(bits));
-    found |= (bits & kExponent) == kExponent ? 1 : 0;
+    to[i] = FloatAt(from, i);
+    found |= IsNotFinite(to[i]);
   }
   return found == 0;
 }
 
-}  // namespace
+bool CopyScaled(const char* from, size_t count, double factor, double scale,
+                float* to) {
+  uint32_t found = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const float value = FloatAt(from, i);
+    to[i] = static_cast<float>(value * factor * scale);
+    found |= IsNotFinite(value);
+  }
+  return found == 0;
+}
 
-absl::Status CopyFinite(const ModelFile& file, const std::string& name,
-                        float* values) {
-  const TensorView& tensor = file.Tensor(name);
-  const size_t count = tensor.elements();
-  std::memcpy(values, tensor.data.data(), tensor.data.size());
-  if (AllFinite(values, count)) return absl::OkStatus();
-  const size_t i =
-      std::find_if(values, values + count,
-                   [](float value) { return !std::isfinite(value); }) -
-      values;
-  return ModelFileError(absl::StrCat("tensor ", name, " holds ", values[i],
-                                     " at ", i,
+absl::Status NotFinite(const std::string& name, const TensorView& tensor) {
+  int64_t i = 0;
+  while (std::isfinite(FloatAt(tensor.data.data(), i))) ++i;
+  return ModelFileError(absl::StrCat("tensor ", name, " holds ",
+                                     FloatAt(tensor.data.data(), i), " at ", i,
                                      "; its numbers have to be finite"));
 }
 
-absl::Status FoldBatchNorm(const ModelFile& file, const Layer& layer,
-                           float scale, FoldedConvolution* folded) {
-  const bool halves = layer.kind == Layer::Kind::kFactorizedReduce;
-  const int64_t first = file.Tensor(layer.weight).elements();
-  std::vector<float>& weights = folded->weights;
-  weights.resize(first +
-                 (halves ? file.Tensor(layer.weight_odd).elements() : 0));
-  FD_RETURN_IF_ERROR(CopyFinite(file, layer.weight, weights.data()));
-  if (halves) {
-    FD_RETURN_IF_ERROR(
-        CopyFinite(file, layer.weight_odd, weights.data() + first));
-  }
-  const size_t channels = layer.out.channels;
-  FD_CHECK_EQ(weights.size() % channels, 0u) << layer.weight;
-  const size_t inputs = weights.size() / channels;
-  folded->bias.assign(channels, 0);
-  if (layer.batch_norm.empty()) {
-    for (float& weight : weights) weight *= scale;
-    return absl::OkStatus();
-  }
-  std::vector<float> norm(4 * channels);
-  float* const gamma = norm.data();
-  float* const beta = gamma + channels;
-  float* const mean = beta + channels;
-  float* const variance = mean + channels;
+// What batch norm makes of a channel.
+struct Affine {
+  double factor;
+  float bias;
+};
+
+absl::Status ReadBatchNorm(const ModelFile& file, const Layer& layer,
+                           float scale, std::vector<Affine>* channels) {
+  channels->assign(layer.out.channels, {1, 0});
+  if (layer.batch_norm.empty()) return absl::OkStatus();
+  const size_t count = channels->size();
+  std::vector<float> values(4 * count);
+  float* const gamma = values.data();
+  float* const beta = gamma + count;
+  float* const mean = beta + count;
+  float* const variance = mean + count;
   const auto copy = [&](absl::string_view part, float* to) {
     return CopyFinite(file, absl::StrCat(layer.batch_norm, ".", part), to);
   };
@@ -75,18 +82,57 @@ absl::Status FoldBatchNorm(const ModelFile& file, const Layer& layer,
   FD_RETURN_IF_ERROR(copy("bias", beta));
   FD_RETURN_IF_ERROR(copy("running_mean", mean));
   FD_RETURN_IF_ERROR(copy("running_var", variance));
-  for (size_t c = 0; c < channels; ++c) {
+  for (size_t c = 0; c < count; ++c) {
     if (variance[c] < 0) {
       return ModelFileError(
           absl::StrCat("tensor ", layer.batch_norm, ".running_var holds ",
                        variance[c], " at ", c, "; a variance is 0 at least"));
     }
     const double factor = gamma[c] / std::sqrt(variance[c] + kBatchNormEpsilon);
-    float* const row = weights.data() + c * inputs;
-    for (size_t i = 0; i < inputs; ++i) {
-      row[i] = static_cast<float>(row[i] * factor * scale);
+    (*channels)[c] = {factor,
+                      static_cast<float>((beta[c] - mean[c] * factor) * scale)};
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CopyFinite(const ModelFile& file, const std::string& name,
+                        float* values) {
+  const TensorView& tensor = file.Tensor(name);
+  if (Copy(tensor.data.data(), tensor.elements(), values)) {
+    return absl::OkStatus();
+  }
+  return NotFinite(name, tensor);
+}
+
+absl::Status FoldBatchNorm(const ModelFile& file, const Layer& layer,
+                           float scale, FoldedConvolution* folded) {
+  std::vector<Affine> channels;
+  FD_RETURN_IF_ERROR(ReadBatchNorm(file, layer, scale, &channels));
+  std::vector<const std::string*> names = {&layer.weight};
+  if (layer.kind == Layer::Kind::kFactorizedReduce) {
+    names.push_back(&layer.weight_odd);
+  }
+  size_t floats = 0;
+  for (const std::string* name : names) floats += file.Tensor(*name).elements();
+  FD_CHECK_EQ(floats % channels.size(), 0u) << layer.weight;
+  const size_t inputs = floats / channels.size();
+  folded->weights.resize(floats);
+  folded->bias.resize(channels.size());
+  float* row = folded->weights.data();
+  size_t c = 0;
+  for (const std::string* name : names) {
+    const TensorView& tensor = file.Tensor(*name);
+    const char* from = tensor.data.data();
+    bool finite = true;
+    for (; from < tensor.data.end(); from += inputs * sizeof(float)) {
+      finite &= CopyScaled(from, inputs, channels[c].factor, scale, row);
+      folded->bias[c] = channels[c].bias;
+      row += inputs;
+      ++c;
     }
-    folded->bias[c] = static_cast<float>((beta[c] - mean[c] * factor) * scale);
+    if (!finite) return NotFinite(*name, tensor);
   }
   return absl::OkStatus();
 }

@@ -17,6 +17,10 @@
 //                   shapes and places of the tensors: damage to any of them
 //                   shows, also where it leaves a valid description behind
 //
+// The numbers in the tensors are not under a check: it would be another pass
+// over all of them at every start. A flipped bit there is another weight, or
+// an error where what it gives is not finite.
+//
 // Brackets stand for JSON. Unknown or missing keys are refused, so a change of
 // the format is a new version.
 
