@@ -7,6 +7,7 @@
 #include "absl/types/span.h"
 #include "fairdarts/inference.h"
 #include "fairdarts/runtime/testing.h"
+#include "genotypes/catalog.h"
 #include "tests/golden/filler.h"
 
 int make_model(const char* path, float* images, size_t batch, float* logits) {
@@ -33,4 +34,16 @@ int make_model(const char* path, float* images, size_t batch, float* logits) {
   std::copy(x.begin(), x.end(), images);
   return session->Run(x, absl::MakeSpan(logits, batch * session->classes()))
       .ok();
+}
+
+int make_published_model(const char* path, const char* genotype) {
+  const absl::StatusOr<fairdarts::CatalogMatch> match =
+      fairdarts::FindInCatalog(genotype);
+  if (!match.ok()) return 0;
+  fairdarts::ModelDescription description;
+  description.genotype = match->entry->genotype;
+  description.network = fairdarts::NetworkConfig::Cifar();
+  description.normalization = {{0, 0, 0}, {1, 1, 1}};
+  const fairdarts::FilledTensors filled(description, 1);
+  return fairdarts::WriteModelFile(path, description, filled.tensors()).ok();
 }

@@ -11,6 +11,10 @@ extern "C" {
  * computes their logits through the C++ interface. 0 where that fails. */
 int make_model(const char* path, float* images, size_t batch, float* logits);
 
+/* Writes the model of a published CIFAR network at full size with made-up
+ * weights. 0 where that fails. */
+int make_published_model(const char* path, const char* genotype);
+
 #ifdef __cplusplus
 } /* extern "C" */
 #endif
