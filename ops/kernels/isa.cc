@@ -26,9 +26,9 @@ std::vector<Isa> SupportedIsas() {
   std::vector<Isa> isas = {Isa::kReference};
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  const bool sse4 =
-      __builtin_cpu_supports("sse4.1") && __builtin_cpu_supports("sse4.2") &&
-      __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("aes");
+  const bool sse4 = __builtin_cpu_supports("sse4.1") &&
+                    __builtin_cpu_supports("sse4.2") &&
+                    __builtin_cpu_supports("popcnt");
   const bool avx2 =
       sse4 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
       __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&

@@ -76,6 +76,8 @@ def fd_kernel_library(name, copts = [], deps = [], **kwargs):
             "-O3",
             "-DHWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_EMU128|HWY_AVX3_DL|" +
             "HWY_SVE|HWY_SVE_256|HWY_SVE2|HWY_SVE2_128)",
+            # For encryption only; virtual machines often lack them.
+            "-DHWY_DISABLE_PCLMUL_AES",
         ],
         deps = deps + ["@com_google_highway//:hwy"],
         **kwargs
