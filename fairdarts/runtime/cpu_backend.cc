@@ -9,7 +9,6 @@
 #include "absl/strings/str_cat.h"
 #include "fairdarts/base/status.h"
 #include "fairdarts/runtime/memory_planner.h"
-#include "ops/kernels/gather/gather.h"
 #include "ops/kernels/head/head.h"
 
 namespace fairdarts {
@@ -115,6 +114,7 @@ CpuBackend::CpuBackend(Plan plan, Isa isa, FloatBuffer memory,
       isa_(isa),
       gemm_(GemmFor(isa)),
       depthwise_(DepthwiseFor(isa)),
+      gather_(GatherFor(isa)),
       pool_kernel_(PoolFor(isa)),
       add_scaled_(AddScaledFor(isa)) {
   parts_.reserve(plan_.steps.size());
@@ -209,7 +209,7 @@ void CpuBackend::RunDense(const PlanStep& step, const Worker& worker,
   for (int row = rows.begin; row < rows.end; row += rows_at_a_time) {
     gather.first_row = row;
     gather.rows = std::min(rows_at_a_time, rows.end - row);
-    Gather(gather);
+    gather_(gather);
     gemm.out = out + int64_t{row} * width;
     gemm.pixels = gather.rows * width;
     gemm_(gemm);
@@ -274,8 +274,7 @@ void CpuBackend::RunStep(const PlanStep& step, const Worker& worker,
       pool_kernel_({channels, step.in_shape.height, step.in_shape.width,
                     step.stride_height,
                     step.kind == PlanStep::Kind::kAveragePool, in, in_stride,
-                    out, out_stride, step.scale, step.accumulate,
-                    worker.scratch});
+                    out, out_stride, step.scale, step.accumulate});
       break;
     case PlanStep::Kind::kAddScaled:
       add_scaled_({in, in_stride, out, out_stride, channels, pixels, step.scale,

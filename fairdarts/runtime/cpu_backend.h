@@ -13,6 +13,7 @@
 #include "fairdarts/runtime/plan.h"
 #include "ops/kernels/depthwise/depthwise.h"
 #include "ops/kernels/elementwise/add_scaled.h"
+#include "ops/kernels/gather/gather.h"
 #include "ops/kernels/gemm/gemm.h"
 #include "ops/kernels/isa.h"
 #include "ops/kernels/pool/pool.h"
@@ -72,6 +73,7 @@ class CpuBackend {
   Isa isa_;
   GemmFunction gemm_;
   DepthwiseFunction depthwise_;
+  GatherFunction gather_;
   PoolFunction pool_kernel_;
   AddScaledFunction add_scaled_;
 };

@@ -15,7 +15,6 @@
 #include "ops/kernels/depthwise/depthwise.h"
 #include "ops/kernels/gemm/gemm.h"
 #include "ops/kernels/isa.h"
-#include "ops/kernels/pool/pool.h"
 
 namespace fairdarts {
 namespace {
@@ -214,10 +213,6 @@ class Planner {
         NeedScratch(DepthwiseScratch(
             {step.in_shape.channels, step.in_shape.height, step.in_shape.width,
              step.kernel_height, step.stride_height, step.dilation}));
-        break;
-      case PlanStep::Kind::kMaxPool:
-      case PlanStep::Kind::kAveragePool:
-        NeedScratch(PoolScratch(step.in_shape.width));
         break;
       default:
         break;

@@ -25,12 +25,13 @@ void BM_Depthwise(benchmark::State& state) {
   const int64_t stride = size * size + kPlaneSlack;
   const std::vector<float> weights(shape.channels * shape.kernel * shape.kernel,
                                    0.5f);
-  const std::vector<float> in(shape.channels * stride, -0.25f);
+  const std::vector<float> in(kPlaneSlack + shape.channels * stride, -0.25f);
   std::vector<float> out(shape.channels * stride);
   std::vector<float> scratch(DepthwiseScratch(shape));
   const DepthwiseFunction depthwise = DepthwiseFor(BestIsa());
   for (auto _ : state) {
-    depthwise({shape, weights.data(), in.data(), stride, out.data(), stride,
+    depthwise({shape, weights.data(), in.data() + kPlaneSlack, stride,
+               out.data(), stride,
                /*relu=*/true, scratch.data()});
     benchmark::ClobberMemory();
   }

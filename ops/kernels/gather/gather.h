@@ -8,6 +8,8 @@
 
 #include <cstdint>
 
+#include "ops/kernels/isa.h"
+
 namespace fairdarts {
 
 struct GatherArguments {
@@ -19,7 +21,7 @@ struct GatherArguments {
   int kernel_height;
   int kernel_width;
   int stride_height;
-  int stride_width;
+  int stride_width;  // 1 or 2
   int dilation;
   int pad_top;  // negative: begin further in
   int pad_left;
@@ -31,7 +33,10 @@ struct GatherArguments {
 };
 
 // Thread-safe; allocates nothing.
-void Gather(const GatherArguments& arguments);
+using GatherFunction = void (*)(const GatherArguments&);
+
+// Our own bug (FD_CHECK) where the machine cannot run it.
+GatherFunction GatherFor(Isa isa);
 
 }  // namespace fairdarts
 

@@ -42,8 +42,9 @@ void BM_Gather(benchmark::State& state) {
   std::vector<float> out(planes * arguments.out_stride);
   arguments.in = in.data();
   arguments.out = out.data();
+  const GatherFunction gather = GatherFor(BestIsa());
   for (auto _ : state) {
-    Gather(arguments);
+    gather(arguments);
     benchmark::ClobberMemory();
   }
   state.SetBytesProcessed(state.iterations() * planes * pixels *

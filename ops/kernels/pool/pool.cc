@@ -4,26 +4,10 @@
 #define HWY_TARGET_INCLUDE "ops/kernels/pool/pool.cc"
 #include "hwy/foreach_target.h"
 // The line before has to come first.
-#include "hwy/highway.h"
-
-#ifndef OPS_KERNELS_POOL_COUNT_
-#define OPS_KERNELS_POOL_COUNT_
-
 #include <algorithm>
 #include <limits>
 
-namespace fairdarts {
-namespace {
-
-// How many of 3 rows or columns around `at` exist.
-inline int PoolCount(int at, int size) {
-  return std::min(at + 1, size - 1) - std::max(at - 1, 0) + 1;
-}
-
-}  // namespace
-}  // namespace fairdarts
-
-#endif  // OPS_KERNELS_POOL_COUNT_
+#include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fairdarts {
@@ -32,87 +16,161 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_TARGET != HWY_SCALAR
 
-using D = hn::CappedTag<float, kPlaneSlack>;
+// At stride 2 a vector of outputs needs two of inputs, and no more than the
+// slack behind a plane may be read.
+using D = hn::CappedTag<float, kPlaneSlack / 2>;
+using V = hn::Vec<D>;
+constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
 
-template <bool kAverage, class V>
+template <bool kAverage>
 HWY_INLINE V Join(V a, V b) {
   return kAverage ? hn::Add(a, b) : hn::Max(a, b);
 }
 
-// One row of outputs: the three rows joined into a line between neutral
-// elements, then every three of its columns.
-template <bool kAverage>
-HWY_INLINE void Row(const PoolArguments& a, const float* in, int row,
-                    float* out) {
-  const D d;
-  const int lanes = static_cast<int>(hn::Lanes(d));
-  const int width = a.width;
-  const float* const middle = in + int64_t{row} * width;
-  const float* const above = row > 0 ? middle - width : middle;
-  const float* const below = row + 1 < a.height ? middle + width : middle;
-  const float neutral =
-      kAverage ? 0.0f : -std::numeric_limits<float>::infinity();
-  float* const line = a.scratch + 1;
-  // A missing row repeats the middle one, which does not change a maximum; in
-  // a sum it is zero.
-  for (int x = 0; x < width; x += lanes) {
-    auto up = hn::LoadU(d, above + x);
-    auto down = hn::LoadU(d, below + x);
-    if (kAverage && above == middle) up = hn::Zero(d);
-    if (kAverage && below == middle) down = hn::Zero(d);
-    hn::StoreU(
-        Join<kAverage>(Join<kAverage>(up, hn::LoadU(d, middle + x)), down), d,
-        line + x);
-  }
-  line[-1] = neutral;
-  line[width] = neutral;
+// A vector of outputs in every row of a plane.
+struct Column {
+  const float* in;  // the middle of its first window
+  float* out;       // its first output
+  int height;       // of the input
+  int64_t in_row;   // from one row to the next
+  int64_t out_row;
+  int valid;           // lanes
+  const float* left;   // of all bits where there is a pixel left of the middle
+  const float* right;  // likewise
+  const float* factors;  // [3] vectors: for 1, 2 and 3 rows in a window
+  bool accumulate;
+};
 
-  const int rows = PoolCount(row, a.height);
-  const float inner = kAverage ? a.scale / (3 * rows) : a.scale;
-  const auto store = [&](int x, float joined, float factor) {
-    const float value = joined * factor;
-    out[x] = a.accumulate ? out[x] + value : value;
-  };
-  const auto scalar = [&](int x) {
-    const int column = x * a.stride;
-    const float joined =
-        kAverage ? line[column - 1] + line[column] + line[column + 1]
-                 : std::max(std::max(line[column - 1], line[column]),
-                            line[column + 1]);
-    store(x, joined,
-          kAverage ? a.scale / (rows * PoolCount(column, width)) : a.scale);
-  };
-  const int out_width = (width + a.stride - 1) / a.stride;
-  if (a.stride != 1) {
-    for (int x = 0; x < out_width; ++x) scalar(x);
-    return;
+// Three in a row, where they are in the plane.
+template <bool kAverage>
+HWY_INLINE V Three(V left, V middle, V right, const Column& column) {
+  const D d;
+  const V neutral =
+      hn::Set(d, kAverage ? 0.0f : -std::numeric_limits<float>::infinity());
+  left =
+      hn::IfThenElse(hn::MaskFromVec(hn::LoadU(d, column.left)), left, neutral);
+  right = hn::IfThenElse(hn::MaskFromVec(hn::LoadU(d, column.right)), right,
+                         neutral);
+  return Join<kAverage>(Join<kAverage>(left, middle), right);
+}
+
+HWY_INLINE void Finish(V joined, int rows, const Column& column, float* out) {
+  const D d;
+  V value = hn::Mul(joined, hn::LoadU(d, column.factors + (rows - 1) * kLanes));
+  if (column.valid == kLanes) {
+    if (column.accumulate) value = hn::Add(value, hn::LoadU(d, out));
+    hn::StoreU(value, d, out);
+  } else {
+    const auto mask = hn::FirstN(d, column.valid);
+    if (column.accumulate) value = hn::Add(value, hn::LoadU(d, out));
+    hn::BlendedStore(value, mask, d, out);
   }
-  // Only the first and the last column have another count.
-  scalar(0);
-  int x = 1;
-  const auto factor = hn::Set(d, inner);
-  for (; x + lanes <= width - 1; x += lanes) {
-    auto value = hn::Mul(
-        Join<kAverage>(
-            Join<kAverage>(hn::LoadU(d, line + x - 1), hn::LoadU(d, line + x)),
-            hn::LoadU(d, line + x + 1)),
-        factor);
-    if (a.accumulate) value = hn::Add(value, hn::LoadU(d, out + x));
-    hn::StoreU(value, d, out + x);
+}
+
+// Rows are joined sideways once, and three such sums or maxima then serve as
+// many outputs.
+template <bool kAverage>
+HWY_INLINE void Successive(const Column& column) {
+  const D d;
+  const float* in = column.in;
+  float* out = column.out;
+  const auto row = [&]() HWY_ATTR {
+    const V joined = Three<kAverage>(hn::LoadU(d, in - 1), hn::LoadU(d, in),
+                                     hn::LoadU(d, in + 1), column);
+    in += column.in_row;
+    return joined;
+  };
+  V middle = row();
+  V both = middle;  // the last two, or the first alone
+  int rows = 1;
+  for (int y = 1; y < column.height; ++y) {
+    const V below = row();
+    Finish(Join<kAverage>(both, below), rows + 1, column, out);
+    out += column.out_row;
+    both = Join<kAverage>(middle, below);
+    middle = below;
+    rows = 2;
   }
-  for (; x < width; ++x) scalar(x);
+  Finish(both, rows, column, out);
+}
+
+// Stride 2: rows joined first, then every other column.
+template <bool kAverage>
+HWY_INLINE void EveryOther(const Column& column) {
+  const D d;
+  const float* in = column.in;
+  float* out = column.out;
+  for (int y = 0; y < column.height; y += 2) {
+    const bool above = y > 0;
+    const bool below = y + 1 < column.height;
+    const auto join = [&](int x) HWY_ATTR {
+      V joined = hn::LoadU(d, in + x);
+      if (above) {
+        joined = Join<kAverage>(joined, hn::LoadU(d, in + x - column.in_row));
+      }
+      if (below) {
+        joined = Join<kAverage>(joined, hn::LoadU(d, in + x + column.in_row));
+      }
+      return joined;
+    };
+    const V left_low = join(-1);
+    const V left_high = join(kLanes - 1);
+    const V low = join(0);
+    const V high = join(kLanes);
+    Finish(Three<kAverage>(hn::ConcatEven(d, left_high, left_low),
+                           hn::ConcatEven(d, high, low),
+                           hn::ConcatOdd(d, high, low), column),
+           1 + above + below, column, out);
+    in += 2 * column.in_row;
+    out += column.out_row;
+  }
 }
 
 template <bool kAverage>
 void PoolOf(const PoolArguments& a) {
-  const int out_height = (a.height + a.stride - 1) / a.stride;
+  const D d;
   const int out_width = (a.width + a.stride - 1) / a.stride;
-  for (int c = 0; c < a.channels; ++c) {
-    const float* const in = a.in + c * a.in_stride;
-    float* out = a.out + c * a.out_stride;
-    for (int y = 0; y < out_height; ++y) {
-      Row<kAverage>(a, in, y * a.stride, out);
-      out += out_width;
+  alignas(64) float left[kLanes];
+  alignas(64) float right[kLanes];
+  alignas(64) float factors[3 * kLanes];
+  Column column;
+  column.height = a.height;
+  column.in_row = a.width;
+  column.out_row = out_width;
+  column.left = left;
+  column.right = right;
+  column.factors = factors;
+  column.accumulate = a.accumulate;
+  const auto ones = hn::BitCast(d, hn::Set(hn::RebindToSigned<D>(), -1));
+  for (int x = 0; x < out_width; x += kLanes) {
+    column.valid = std::min(kLanes, out_width - x);
+    // The middles of the windows.
+    const auto at =
+        hn::MulAdd(hn::Iota(d, static_cast<float>(x)),
+                   hn::Set(d, static_cast<float>(a.stride)), hn::Zero(d));
+    const auto has_left = hn::Gt(at, hn::Zero(d));
+    const auto has_right =
+        hn::Lt(at, hn::Set(d, static_cast<float>(a.width - 1)));
+    hn::Store(hn::IfThenElseZero(has_left, ones), d, left);
+    hn::Store(hn::IfThenElseZero(has_right, ones), d, right);
+    const auto one = hn::Set(d, 1.0f);
+    const auto columns =
+        hn::Add(one, hn::Add(hn::IfThenElseZero(has_left, one),
+                             hn::IfThenElseZero(has_right, one)));
+    for (int rows = 1; rows <= 3; ++rows) {
+      const auto count = hn::Mul(columns, hn::Set(d, static_cast<float>(rows)));
+      const auto scale = hn::Set(d, a.scale);
+      hn::Store(kAverage ? hn::Div(scale, count) : scale, d,
+                factors + (rows - 1) * kLanes);
+    }
+    for (int c = 0; c < a.channels; ++c) {
+      column.in = a.in + c * a.in_stride + int64_t{x} * a.stride;
+      column.out = a.out + c * a.out_stride + x;
+      if (a.stride == 1) {
+        Successive<kAverage>(column);
+      } else {
+        EveryOther<kAverage>(column);
+      }
     }
   }
 }
@@ -137,6 +195,11 @@ HWY_AFTER_NAMESPACE();
 
 namespace fairdarts {
 namespace {
+
+// How many of 3 rows or columns around `at` exist.
+int PoolCount(int at, int size) {
+  return std::min(at + 1, size - 1) - std::max(at - 1, 0) + 1;
+}
 
 void PoolReference(const PoolArguments& a) {
   for (int c = 0; c < a.channels; ++c) {
@@ -163,8 +226,6 @@ void PoolReference(const PoolArguments& a) {
 }
 
 }  // namespace
-
-int64_t PoolScratch(int width) { return int64_t{width} + 2 + kPlaneSlack; }
 
 PoolFunction PoolFor(Isa isa) { FD_RETURN_ISA(isa, Pool, PoolReference); }
 

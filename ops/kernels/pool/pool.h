@@ -22,11 +22,7 @@ struct PoolArguments {
   int64_t out_stride;
   float scale;
   bool accumulate;  // add to what `out` holds
-  float* scratch;   // PoolScratch(width) floats
 };
-
-// Floats that a call needs to work in.
-int64_t PoolScratch(int width);
 
 // Thread-safe; allocates nothing.
 using PoolFunction = void (*)(const PoolArguments&);
