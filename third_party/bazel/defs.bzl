@@ -78,6 +78,10 @@ def fd_kernel_library(name, copts = [], deps = [], **kwargs):
             "HWY_SVE|HWY_SVE_256|HWY_SVE2|HWY_SVE2_128)",
             # For encryption only; virtual machines often lack them.
             "-DHWY_DISABLE_PCLMUL_AES",
+            # On Arm, GCC would move loads up until tiles leave the registers;
+            # on x86 it does not schedule there anyway. Clang lacks the option.
+            "-fno-schedule-insns",
+            "-Wno-ignored-optimization-argument",
         ],
         deps = deps + ["@com_google_highway//:hwy"],
         **kwargs
