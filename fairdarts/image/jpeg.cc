@@ -87,9 +87,9 @@ absl::StatusOr<Image> DecodeJpeg(absl::string_view bytes) {
   const bool cmyk = colour_space == TJCS_CMYK || colour_space == TJCS_YCCK;
   image.channels = grey ? 1 : cmyk ? 4 : 3;
   image.pixels.resize(size_t{1} * image.width * image.height * image.channels);
-  // Damage that can be guessed over is a warning there and an error here: what
-  // a network says to half an image is worth nothing. A file of a few bytes
-  // could ask for hours by its number of scans.
+  // Damage that the decoder can guess over is an error here: what a network
+  // says to half an image is worth nothing. The limit of scans keeps a small
+  // file from asking for hours.
   constexpr int kFlags =
       TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS;
   if (tjDecompress2(decoder.get(), data, bytes.size(), image.pixels.data(),
