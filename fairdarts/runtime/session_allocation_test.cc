@@ -46,6 +46,15 @@ void* operator new(size_t size) {
   return Allocated(std::malloc(size == 0 ? 1 : size));
 }
 
+// The C++ library's own calls the one above, a sanitizer's does not.
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  try {
+    return operator new(size);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
 void* operator new(size_t size, std::align_val_t alignment) {
   CountAndFail();
   const size_t multiple = static_cast<size_t>(alignment);

@@ -95,6 +95,10 @@ int main(int argc, char** argv) {
   printf("%ld KiB and %d files before, %ld and %d after\n", before,
          files_before, after, descriptors());
   if (descriptors() != files_before) return 1;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return 0; /* a sanitizer keeps what was freed */
+#else
   /* A kilobyte lost a cycle would show; pages come and go by the dozen. */
   return before > 0 && after - before < 512 ? 0 : 1;
+#endif
 }
