@@ -57,6 +57,7 @@ class Planner {
       if (live_[i]) FD_RETURN_IF_ERROR(AddSteps(static_cast<int>(i)));
     }
     PlaceBuffers();
+    FD_RETURN_IF_ERROR(CheckMaps());
     return std::move(plan_);
   }
 
@@ -353,6 +354,16 @@ class Planner {
       plan_.buffers[i].offset = memory.offsets[i];
     }
     plan_.arena_floats = memory.floats;
+  }
+
+  absl::Status CheckMaps() const {
+    const int64_t floats = plan_.arena_floats + plan_.scratch_floats;
+    if (floats <= kMaxMapFloats) return absl::OkStatus();
+    return ModelFileError(absl::StrCat(
+        "image_shape: is [", plan_.image.channels, ",", plan_.image.height, ",",
+        plan_.image.width, "]; the maps of such an image take ",
+        sizeof(float) * floats, " bytes, and may take ",
+        sizeof(float) * kMaxMapFloats));
   }
 
   const ModelFile& file_;

@@ -85,8 +85,15 @@ int64_t GatherDepth(const PlanStep& step);
 // How far apart they lie for so many rows.
 int64_t GatherStride(const PlanStep& step, int rows);
 
-// Errors are those of FoldBatchNorm, and resource exhausted where there is no
-// memory for the constants.
+// The most floats of maps that an image may take, arena and scratch: 256 MiB.
+// The published networks take about 2 MB. It is what a session allocates for
+// each thread, and without a limit a file of 3 KB could ask for gigabytes: no
+// tensor of it shows how large its images are.
+inline constexpr int64_t kMaxMapFloats = int64_t{64} << 20;
+
+// Errors are those of FoldBatchNorm, a model-file error where the maps are more
+// than kMaxMapFloats, and resource exhausted where there is no memory for the
+// constants, which are about as large as the file.
 absl::StatusOr<Plan> MakePlan(const ModelFile& file);
 
 }  // namespace fairdarts

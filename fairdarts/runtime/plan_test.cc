@@ -105,6 +105,26 @@ TEST(PlanTest, BuffersOfOneStepLieApart) {
   }
 }
 
+TEST(PlanTest, RefusesMapsOfGigabytes) {
+  NetworkConfig config;
+  config.init_channels = 2;
+  config.layers = 1;
+  const auto plan_of = [&](int image_size) {
+    config.image_size = image_size;
+    return MakePlan(FilledModel(
+        DescriptionOf("Genotype(normal=[('max_pool_3x3', 2, 0)], "
+                      "normal_concat=[2], reduce=[('max_pool_3x3', 2, 0)], "
+                      "reduce_concat=[2])",
+                      config),
+        3));
+  };
+  EXPECT_THAT(plan_of(1024), IsOk());
+  EXPECT_THAT(plan_of(8192),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       "image_shape: is [3,8192,8192]; the maps of such an "
+                       "image take 2"));
+}
+
 TEST(PlanTest, DenseRowsAreWholeVectors) {
   PlanStep step;
   step.in_shape = {3, 32, 32};
