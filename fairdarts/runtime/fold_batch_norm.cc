@@ -29,7 +29,8 @@ uint32_t IsNotFinite(float value) {
 }
 
 // The two loops over all weights; neither has a branch for each of them, so
-// that the compiler takes several at a time. Whether all were finite.
+// that the compiler takes several at a time. Whether all that they stored are
+// finite.
 
 bool Copy(const char* from, size_t count, float* to) {
   uint32_t found = 0;
@@ -44,16 +45,26 @@ bool CopyScaled(const char* from, size_t count, double factor, double scale,
                 float* to) {
   uint32_t found = 0;
   for (size_t i = 0; i < count; ++i) {
-    const float value = FloatAt(from, i);
-    to[i] = static_cast<float>(value * factor * scale);
-    found |= IsNotFinite(value);
+    to[i] = static_cast<float>(FloatAt(from, i) * factor * scale);
+    found |= IsNotFinite(to[i]);
   }
   return found == 0;
 }
 
-absl::Status NotFinite(const std::string& name, const TensorView& tensor) {
+absl::Status Overflows(const std::string& name, const std::string& batch_norm) {
+  return ModelFileError(absl::StrCat(
+      "tensor ", name, " overflows with its batch norm, ", batch_norm));
+}
+
+// Where what was made of a tensor is not finite.
+absl::Status NotFinite(const std::string& name, const TensorView& tensor,
+                       const std::string& batch_norm) {
   int64_t i = 0;
-  while (std::isfinite(FloatAt(tensor.data.data(), i))) ++i;
+  while (i < tensor.elements() &&
+         std::isfinite(FloatAt(tensor.data.data(), i))) {
+    ++i;
+  }
+  if (i == tensor.elements()) return Overflows(name, batch_norm);
   return ModelFileError(absl::StrCat("tensor ", name, " holds ",
                                      FloatAt(tensor.data.data(), i), " at ", i,
                                      "; its numbers have to be finite"));
@@ -89,8 +100,12 @@ absl::Status ReadBatchNorm(const ModelFile& file, const Layer& layer,
                        variance[c], " at ", c, "; a variance is 0 at least"));
     }
     const double factor = gamma[c] / std::sqrt(variance[c] + kBatchNormEpsilon);
-    (*channels)[c] = {factor,
-                      static_cast<float>((beta[c] - mean[c] * factor) * scale)};
+    const float bias = static_cast<float>((beta[c] - mean[c] * factor) * scale);
+    if (!std::isfinite(bias)) {
+      return Overflows(absl::StrCat(layer.batch_norm, ".bias"),
+                       layer.batch_norm);
+    }
+    (*channels)[c] = {factor, bias};
   }
   return absl::OkStatus();
 }
@@ -103,7 +118,7 @@ absl::Status CopyFinite(const ModelFile& file, const std::string& name,
   if (Copy(tensor.data.data(), tensor.elements(), values)) {
     return absl::OkStatus();
   }
-  return NotFinite(name, tensor);
+  return NotFinite(name, tensor, "");
 }
 
 absl::Status FoldBatchNorm(const ModelFile& file, const Layer& layer,
@@ -132,7 +147,7 @@ absl::Status FoldBatchNorm(const ModelFile& file, const Layer& layer,
       row += inputs;
       ++c;
     }
-    if (!finite) return NotFinite(*name, tensor);
+    if (!finite) return NotFinite(*name, tensor, layer.batch_norm);
   }
   return absl::OkStatus();
 }

@@ -23,7 +23,8 @@ struct FoldedConvolution {
 // The convolution of a kConvolution or kFactorizedReduce layer of the file,
 // times `scale`; of the latter both halves, one behind the other. Computed in
 // double and rounded once. A model-file error names the tensor that holds a
-// number that is not finite, or a variance below zero.
+// number that is not finite, one that is not any more with its batch norm, or a
+// variance below zero.
 //
 // The convolution before it may be given again, for its memory.
 absl::Status FoldBatchNorm(const ModelFile& file, const Layer& layer,

@@ -2,6 +2,8 @@
 
 #include <cmath>
 #include <cstring>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "fairdarts/runtime/testing.h"
@@ -67,6 +69,50 @@ TEST(FoldBatchNormTest, IsConvolutionThenBatchNorm) {
     ++checked;
   }
   EXPECT_GT(checked, 6);
+}
+
+// Finite numbers that are infinite once they are one.
+TEST(FoldBatchNormTest, RefusesWhatOverflows) {
+  NetworkConfig config;
+  config.init_channels = 4;
+  config.layers = 1;
+  config.image_size = 8;
+  const ModelDescription description = DescriptionOf(
+      "Genotype(normal=[('skip_connect', 2, 0)], "
+      "normal_concat=[2], reduce=[('skip_connect', 2, 1)], "
+      "reduce_concat=[2])",
+      config);
+  const FilledTensors filled(description, 7);
+  // Of the stem, with these tensors all of one value.
+  const auto fold = [&](const std::map<std::string, float>& changes) {
+    std::vector<TensorToWrite> tensors = filled.tensors();
+    std::map<std::string, std::string> changed;
+    for (TensorToWrite& tensor : tensors) {
+      const auto found = changes.find(tensor.name);
+      if (found == changes.end()) continue;
+      std::string& bytes = changed[tensor.name];
+      bytes = std::string(tensor.tensor.data);
+      for (size_t i = 0; i < bytes.size(); i += sizeof(float)) {
+        std::memcpy(&bytes[i], &found->second, sizeof(float));
+      }
+      tensor.tensor.data = bytes;
+    }
+    const absl::StatusOr<ModelFile> file =
+        ModelFile::Parse(*SerializeModelFile(description, tensors), "net.st");
+    EXPECT_THAT(file, IsOk());
+    FoldedConvolution folded;
+    return FoldBatchNorm(*file, file->graph().layers.front(), 1, &folded);
+  };
+  EXPECT_THAT(fold({{"stem.0.weight", 3e38f}, {"stem.1.weight", 0.1f}}),
+              IsOk());
+  EXPECT_THAT(fold({{"stem.0.weight", 3e38f}, {"stem.1.weight", 10}}),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       "tensor stem.0.weight overflows with its batch norm, "
+                       "stem.1"));
+  EXPECT_THAT(fold({{"stem.1.running_mean", 3e38f}, {"stem.1.weight", 10}}),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       "tensor stem.1.bias overflows with its batch norm, "
+                       "stem.1"));
 }
 
 }  // namespace
