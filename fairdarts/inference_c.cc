@@ -1,6 +1,7 @@
 #include "fairdarts/inference_c.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <exception>
@@ -59,8 +60,11 @@ namespace {
 
 using fairdarts::Isa;
 
-// Everything that an option's size may be; what it holds beyond is no size.
+// Options of no release are larger: such a size was never set.
 constexpr size_t kMaxOptionsSize = 4096;
+
+// Of a session and of an executor alike.
+constexpr int32_t kMaxThreads = 1024;
 
 // Of fixed size, so that an error for want of memory can be told.
 thread_local char last_error[1024] = "";
@@ -113,13 +117,28 @@ fairdarts_status Guard(Function&& function) {
   }
 }
 
+// Whether options of so many bytes end behind a field, as those of a program do
+// that was built with this release or another one.
+bool EndsBehindAField(size_t size) {
+  if (size > sizeof(fairdarts_options)) return true;
+  for (const size_t next :
+       {offsetof(fairdarts_options, threads),
+        offsetof(fairdarts_options, executor_threads),
+        offsetof(fairdarts_options, run_tasks),
+        offsetof(fairdarts_options, executor), offsetof(fairdarts_options, isa),
+        sizeof(fairdarts_options)}) {
+    if (size == next) return true;
+  }
+  return false;
+}
+
 // The caller's options as far as there are any, zero behind them.
 absl::Status ReadOptions(const fairdarts_options* given,
                          fairdarts_options* options) {
   *options = FAIRDARTS_OPTIONS_INIT;
   if (given == nullptr) return absl::OkStatus();
   const size_t size = given->size;
-  if (size < sizeof(size) || size > kMaxOptionsSize) {
+  if (size > kMaxOptionsSize || !EndsBehindAField(size)) {
     return fairdarts::UsageError(absl::StrCat(
         "options: size is ", size, "; it has to be sizeof(fairdarts_options)"));
   }
@@ -155,6 +174,11 @@ absl::StatusOr<fairdarts_session*> LoadWith(const fairdarts_options* given,
                                             Load&& load) {
   fairdarts_options options;
   FD_RETURN_IF_ERROR(ReadOptions(given, &options));
+  if (options.threads < 0 || options.threads > kMaxThreads) {
+    return fairdarts::UsageError(absl::StrCat("threads: is ", options.threads,
+                                              "; it has to be 1 to ",
+                                              kMaxThreads, ", or 0 for 1"));
+  }
   fairdarts::SessionOptions session_options;
   if (options.threads != 0) session_options.threads = options.threads;
   if (options.isa != nullptr) {
@@ -167,10 +191,11 @@ absl::StatusOr<fairdarts_session*> LoadWith(const fairdarts_options* given,
           absl::StrCat("threads: is ", options.threads,
                        ", but run_tasks has threads of its own"));
     }
-    if (options.executor_threads < 1) {
-      return fairdarts::UsageError(absl::StrCat("executor_threads: is ",
-                                                options.executor_threads,
-                                                "; it has to be 1 at least"));
+    if (options.executor_threads < 1 ||
+        options.executor_threads > kMaxThreads) {
+      return fairdarts::UsageError(
+          absl::StrCat("executor_threads: is ", options.executor_threads,
+                       "; it has to be 1 to ", kMaxThreads));
     }
     executor = std::make_unique<CExecutor>(options);
     session_options.executor = executor.get();
@@ -241,6 +266,12 @@ fairdarts_status fairdarts_session_load_bytes_with(
   *session = nullptr;
   if (bytes == nullptr) return FailNull("bytes");
   return Guard([&] {
+    if (size > PTRDIFF_MAX) {
+      return Fail(FAIRDARTS_INVALID_ARGUMENT,
+                  "size: is " + std::to_string(size) +
+                      "; no memory holds more than " +
+                      std::to_string(PTRDIFF_MAX));
+    }
     return Take(
         LoadWith(options,
                  [&](const fairdarts::SessionOptions& with) {

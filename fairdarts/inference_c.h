@@ -38,8 +38,9 @@ typedef enum fairdarts_status {
   FAIRDARTS_INVALID_ARGUMENT = 1, /* a null pointer, a wrong size */
   FAIRDARTS_BAD_MODEL = 2,        /* a file that is missing, damaged or newer */
   FAIRDARTS_OUT_OF_MEMORY = 3,
-  FAIRDARTS_INTERNAL = 4,   /* a fault of this library */
-  FAIRDARTS_ENVIRONMENT = 5 /* the system starts no more threads */
+  FAIRDARTS_INTERNAL = 4, /* a fault of this library */
+  /* the system starts no more threads or has too many open files */
+  FAIRDARTS_ENVIRONMENT = 5
 } fairdarts_status;
 
 typedef struct fairdarts_session fairdarts_session;
@@ -63,11 +64,12 @@ typedef struct fairdarts_options {
    * task(work, i) once for every i from 0 to tasks - 1, in any order, in any
    * threads, at the same time or one after the other, and returns when all of
    * them have returned. Tasks do not wait for each other. At most
-   * executor_threads tasks are asked for at a time; each has about a megabyte
-   * of its own. It is called once for each step of a network, within
-   * microseconds, so it should start no threads and allocate nothing; what is
-   * not worth sharing runs in the thread that calls fairdarts_session_run.
-   * All of it outlives the session, and `threads` is 0 beside it. */
+   * executor_threads tasks, which are 1 to 1024, are asked for at a time; each
+   * has about a megabyte of its own. It is called once for each step of a
+   * network, within microseconds, so it should start no threads and allocate
+   * nothing; what is not worth sharing runs in the thread that calls
+   * fairdarts_session_run. All of it outlives the session, and `threads` is 0
+   * beside it. */
   int32_t executor_threads;
   void (*run_tasks)(void* executor, int32_t tasks, fairdarts_task task,
                     void* work);
@@ -97,7 +99,8 @@ const char* fairdarts_supported_isa(int32_t index);
 const char* fairdarts_last_error(void);
 
 /* Loads a model file and sets *session, or sets it to NULL where that fails.
- * The file is not needed afterwards. */
+ * The file is not needed afterwards. To replace it, rename a new one over it:
+ * one that is shortened while it is loaded ends the process (SIGBUS). */
 fairdarts_status fairdarts_session_load(const char* path,
                                         fairdarts_session** session);
 
@@ -105,7 +108,8 @@ fairdarts_status fairdarts_session_load(const char* path,
 fairdarts_status fairdarts_session_load_bytes(const void* bytes, size_t size,
                                               fairdarts_session** session);
 
-/* Both with options; NULL stands for the defaults. */
+/* Both with options; NULL stands for the defaults. What is said about the file
+ * above goes for this one too. */
 fairdarts_status fairdarts_session_load_with(const char* path,
                                              const fairdarts_options* options,
                                              fairdarts_session** session);

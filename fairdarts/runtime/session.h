@@ -40,9 +40,12 @@ class Session {
  public:
   // A model-file error that begins with `path` (see model_file.h), resource
   // exhausted where there is no memory, an environment error where there are no
-  // threads, or a usage error for an instruction set that the machine does not
-  // have, for threads that are not 1 to 1024, or for both threads and an
-  // executor. The file is not needed afterwards.
+  // threads or too many files are open, or a usage error for an instruction set
+  // that the machine does not have, for threads that are not 1 to 1024, or for
+  // both threads and an executor.
+  //
+  // The file is not needed afterwards. To replace it, rename a new one over it:
+  // one that is shortened while it is loaded ends the process (SIGBUS).
   static absl::StatusOr<Session> Load(const std::string& path,
                                       const SessionOptions& options = {});
   // The same over bytes in memory; `name` stands for the path in messages.

@@ -98,7 +98,8 @@ static void test_options(const char* path, const float* images,
   fairdarts_session_free(session);
   options.threads = -1;
   EXPECT_FAILS(fairdarts_session_load_with(path, &options, &session),
-               FAIRDARTS_INVALID_ARGUMENT, "threads: is -1");
+               FAIRDARTS_INVALID_ARGUMENT,
+               "threads: is -1; it has to be 1 to 1024, or 0 for 1");
 
   /* Batch 1 step by step, batch 2 by image. */
   options.threads = 0;
@@ -124,7 +125,8 @@ static void test_options(const char* path, const float* images,
                FAIRDARTS_INVALID_ARGUMENT, "executor_threads: is 0");
   options.executor_threads = 100000;
   EXPECT_FAILS(fairdarts_session_load_with(path, &options, &session),
-               FAIRDARTS_INVALID_ARGUMENT, "threads: is 100000");
+               FAIRDARTS_INVALID_ARGUMENT,
+               "executor_threads: is 100000; it has to be 1 to 1024");
   options.run_tasks = NULL;
   EXPECT_FAILS(fairdarts_session_load_with(path, &options, &session),
                FAIRDARTS_INVALID_ARGUMENT, "run_tasks: is NULL");
@@ -140,6 +142,9 @@ static void test_options(const char* path, const float* images,
   options.size = 0;
   EXPECT_FAILS(fairdarts_session_load_with(path, &options, &session),
                FAIRDARTS_INVALID_ARGUMENT, "options: size is 0");
+  options.size = offsetof(fairdarts_options, threads) + 1;
+  EXPECT_FAILS(fairdarts_session_load_with(path, &options, &session),
+               FAIRDARTS_INVALID_ARGUMENT, "options: size is 9");
   options.size = (size_t)-1;
   EXPECT_FAILS(fairdarts_session_load_with(path, &options, &session),
                FAIRDARTS_INVALID_ARGUMENT, "options: size is 1844");
@@ -228,6 +233,9 @@ int main(void) {
   fairdarts_session_free(other);
   EXPECT_FAILS(fairdarts_session_load_bytes(bytes, size - 1, &other),
                FAIRDARTS_BAD_MODEL, "model in memory: ");
+  EXPECT(other == NULL);
+  EXPECT_FAILS(fairdarts_session_load_bytes(bytes, (size_t)-1, &other),
+               FAIRDARTS_INVALID_ARGUMENT, "size: is 1844");
   EXPECT(other == NULL);
   free(bytes);
 
