@@ -109,6 +109,7 @@ constexpr Flag kFlags[] = {{"--model", SetModel},
                            {"--threads", SetThreads}};
 
 absl::StatusOr<Flag> FindFlag(absl::string_view typed) {
+  if (typed == "--help") return UsageError("--help: takes no value");
   std::vector<std::string> known = {"--help"};
   for (const Flag& flag : kFlags) {
     if (typed == flag.name) return flag;

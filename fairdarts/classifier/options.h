@@ -26,8 +26,8 @@ struct ClassifyOptions {
 // Whether --help or -h is among the arguments, before a "--".
 bool ClassifyHelpRequested(int argc, const char* const* argv);
 
-// Flags are written --name=value or --name value
-// words, and may stand anywhere before a "--", behind which all are images.
+// Flags are written --name=value or --name value, and may stand anywhere before
+// a "--", behind which all are images.
 // Where a flag is repeated the last one counts. Usage errors: an unknown flag
 // (with the nearest ones), a missing or bad value, no model, no image, standard
 // input twice.

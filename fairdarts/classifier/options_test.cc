@@ -87,6 +87,7 @@ TEST(OptionsTest, Refusals) {
            {{"--model=m", "--tpo=1", "a"}, "did you mean --top?"},
            {{"--model=m", "--xyz", "a"}, "--xyz: unknown flag; --help lists"},
            {{"--model=m", "-x", "a"}, "-x: unknown flag"},
+           {{"--model=m", "--help=", "a"}, "--help: takes no value"},
            {{"--model=m", "--top=0", "a"}, "--top 0: must be"},
            {{"--model=m", "--top=-1", "a"}, "--top -1: must be"},
            {{"--model=m", "--top=many", "a"}, "--top many: must be"},

@@ -21,11 +21,10 @@ std::string ClassesText(absl::string_view image,
                         const std::vector<ClassProbability>& classes,
                         const std::vector<std::string>& class_names);
 
-// One line with a JSON object:
-//   {"image": ..., "classes": [{"index": ..., "class": ..., "probability":
-//   ...},
-//   ...]}
-// most probable first, without "class" where there are no names.
+// One line with a JSON object, {"image": ..., "classes": [CLASS, ...]}, the
+// most probable class first. A CLASS is
+//   {"index": ..., "class": ..., "probability": ...}
+// without "class" where there are no names.
 std::string ClassesJson(absl::string_view image,
                         const std::vector<ClassProbability>& classes,
                         const std::vector<std::string>& class_names);
