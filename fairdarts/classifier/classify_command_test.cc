@@ -153,7 +153,7 @@ TEST_F(ClassifyCommandTest, TheSamePixelsInEveryForm) {
 }
 
 TEST_F(ClassifyCommandTest, ImagesOfOtherSizesAndKinds) {
-  const GoldenImages golden;
+  const ImageFixtures golden;
   std::vector<std::string> arguments = {colour_, "--top=1"};
   for (const std::string& name : golden.Names("files/")) {
     arguments.push_back(Write(name, golden.File(name)));

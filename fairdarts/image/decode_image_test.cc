@@ -17,8 +17,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const GoldenImages& Golden() {
-  static const auto* const golden = new GoldenImages;
+const ImageFixtures& Golden() {
+  static const auto* const golden = new ImageFixtures;
   return *golden;
 }
 

@@ -15,8 +15,8 @@
 namespace fairdarts {
 namespace {
 
-const GoldenImages& Golden() {
-  static const auto* const golden = new GoldenImages;
+const ImageFixtures& Golden() {
+  static const auto* const golden = new ImageFixtures;
   return *golden;
 }
 

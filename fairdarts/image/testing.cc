@@ -29,9 +29,9 @@ TensorView Find(const SafetensorsFile& file, absl::string_view name) {
 
 }  // namespace
 
-GoldenImages::GoldenImages() : file_(Load()) {}
+ImageFixtures::ImageFixtures() : file_(Load()) {}
 
-std::vector<std::string> GoldenImages::Names(absl::string_view prefix) const {
+std::vector<std::string> ImageFixtures::Names(absl::string_view prefix) const {
   std::vector<std::string> names;
   for (const auto& [name, tensor] : file_.tensors()) {
     if (absl::StartsWith(name, prefix)) {
@@ -41,7 +41,7 @@ std::vector<std::string> GoldenImages::Names(absl::string_view prefix) const {
   return names;
 }
 
-Image GoldenImages::Pixels(absl::string_view name) const {
+Image ImageFixtures::Pixels(absl::string_view name) const {
   const TensorView tensor = Find(file_, name);
   FD_CHECK(tensor.shape.size() == 3 && tensor.dtype == DType::kU8);
   Image image;
@@ -52,7 +52,7 @@ Image GoldenImages::Pixels(absl::string_view name) const {
   return image;
 }
 
-std::string GoldenImages::File(absl::string_view name) const {
+std::string ImageFixtures::File(absl::string_view name) const {
   return std::string(Find(file_, absl::StrCat("files/", name)).data);
 }
 

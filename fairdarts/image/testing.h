@@ -14,9 +14,9 @@
 namespace fairdarts {
 
 // Aborts with a reason where something is not there.
-class GoldenImages {
+class ImageFixtures {
  public:
-  GoldenImages();
+  ImageFixtures();
 
   // The names of the tensors that begin with `prefix`, without it.
   std::vector<std::string> Names(absl::string_view prefix) const;
