@@ -68,8 +68,8 @@ inference_package = rule(
             mandatory = True,
         ),
         "texts": attr.label_list(
-            doc = "Files of the package; in NAME.in, @VERSION@ and @ABSEIL@ " +
-                  "are replaced.",
+            doc = "Files of the package; in NAME.in, @VERSION@, @MAJOR@ " +
+                  "and @ABSEIL@ are replaced.",
             allow_files = True,
         ),
         "version": attr.string(

@@ -13,6 +13,13 @@ if ! grep -q "^#define FAIRDARTS_VERSION \"$version\"\$" \
     "$(grep '^#define FAIRDARTS_VERSION' fairdarts/inference_c.h)" >&2
   exit 1
 fi
+major=${version%%.*}
+soname=$(readelf -d "$shared" | sed -n 's/.*(SONAME).*\[\(.*\)\]$/\1/p')
+if [ "$soname" != "libfairdarts_inference.so.$major" ]; then
+  echo "the package's version is $version, but its library's soname is" \
+    "\"$soname\"" >&2
+  exit 1
+fi
 abseil=$(printf '#include "absl/base/config.h"\nABSL_LTS_RELEASE_VERSION\n' |
   "$cc" -x c++ -std=c++17 -E -P - | tail -n 1)
 case $abseil in
@@ -38,9 +45,8 @@ done
 install -m 644 "$archive" "$root/lib/libfairdarts_inference.a"
 "$strip" -o "$root/lib/libfairdarts_inference.so.$version" "$shared"
 ln -s "libfairdarts_inference.so.$version" \
-  "$root/lib/libfairdarts_inference.so.${version%%.*}"
-ln -s "libfairdarts_inference.so.${version%%.*}" \
-  "$root/lib/libfairdarts_inference.so"
+  "$root/lib/libfairdarts_inference.so.$major"
+ln -s "libfairdarts_inference.so.$major" "$root/lib/libfairdarts_inference.so"
 
 for text; do
   file=$(basename "$text" .in)
@@ -49,7 +55,8 @@ for text; do
     *.cmake) to=$root/lib/cmake/fairdarts_inference/$file ;;
     *) to=$root/$file ;;
   esac
-  sed -e "s/@VERSION@/$version/g" -e "s/@ABSEIL@/$abseil/g" "$text" > "$to"
+  sed -e "s/@VERSION@/$version/g" -e "s/@MAJOR@/$major/g" \
+    -e "s/@ABSEIL@/$abseil/g" "$text" > "$to"
 done
 
 tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner \

@@ -56,6 +56,13 @@ fi
 tar xzf "$tarball" || exit 1
 if grep -rI -e "$PWD" -e bazel-out "$name"; then fail "names a build folder"; fi
 
+# Whose code it contains.
+for owner in "Niels Lohmann" "Florian Loitsch" "Bjoern Hoehrmann" "Highway" \
+  "The Abseil Authors" "this permission notice shall be included"; do
+  grep -q "$owner" "$name/NOTICE" || fail "NOTICE does not name $owner"
+done
+grep -q "Apache License" "$name/LICENSE" || fail "no LICENSE"
+
 # It works wherever it lies.
 mkdir "some where"
 mv "$name" "some where/"
@@ -111,8 +118,13 @@ c99="cc -std=c99 -pedantic -Wall -Wextra -Werror $sanitizers"
     $c99 "$project/logits.c" -o c_shared \
     $(pkg-config --cflags --libs fairdarts_inference) "-Wl,-rpath,$root/lib"
   logits ./c_shared
-  readelf -d c_shared | grep -q 'NEEDED.*libfairdarts_inference\.so\.1\]' ||
-    fail "c_shared does not ask for libfairdarts_inference.so.1"
+  major=${version%%.*}
+  readelf -d c_shared |
+    grep -q "NEEDED.*libfairdarts_inference\.so\.$major\]" ||
+    fail "c_shared does not ask for libfairdarts_inference.so.$major"
+  grep -q "IMPORTED_SONAME \"libfairdarts_inference.so.$major\"" \
+    "$root"/lib/cmake/*/fairdarts_inference-config.cmake ||
+    fail "CMake is told another soname"
 
   check "C++ against the static library" \
     c++ -std=c++17 $sanitizers "$project/logits.cc" -o cpp_static \
