@@ -39,16 +39,9 @@ Range PartOf(int count, int unit, int part, int parts) {
 
 // The same for rows of a gemm, whose packed weights come in blocks.
 Range GemmPartOf(int rows, int part, int parts) {
-  const int blocks = (rows + kGemmBlock - 1) / kGemmBlock;
-  const Range range = PartOf(blocks, 1, part, parts);
-  Range result = {0, 0};
-  int row = 0;
-  for (int block = 0; block < range.end; ++block) {
-    if (block == range.begin) result.begin = row;
-    row = GemmBlockEnd(rows, row);
-  }
-  result.end = range.begin == range.end ? result.begin : row;
-  return result;
+  const GemmBlocks blocks(rows);
+  const Range range = PartOf(blocks.count, 1, part, parts);
+  return {blocks.Begin(range.begin), blocks.Begin(range.end)};
 }
 
 // Steps of fewer operations are not shared: other threads would hear of them
@@ -227,7 +220,7 @@ void CpuBackend::RunStep(const PlanStep& step, const Worker& worker,
   }
   if (step.kind == PlanStep::Kind::kLinear) {
     Linear({plan_.constants.data() + step.weights,
-            plan_.constants.data() + step.bias, in, in_stride, logits,
+            plan_.constants.data() + step.bias, in, logits,
             step.out_shape.channels, step.in_shape.channels});
     return;
   }

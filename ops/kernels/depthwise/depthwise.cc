@@ -48,16 +48,6 @@ inline float LowOf(const DepthwiseArguments& a) {
   return a.relu ? 0.0f : -std::numeric_limits<float>::infinity();
 }
 
-// Stores the first `valid` lanes.
-template <class D>
-HWY_INLINE void Store(D d, hn::Vec<D> values, int valid, float* out) {
-  if (valid < static_cast<int>(hn::MaxLanes(d))) {
-    hn::BlendedStore(values, hn::FirstN(d, valid), d, out);
-  } else {
-    hn::StoreU(values, d, out);
-  }
-}
-
 // Stride 1: a strip of one or two vectors' width, from the top to the bottom.
 //
 // A loaded row is worked into the kKernel rows of outputs that it reaches,
@@ -140,6 +130,13 @@ HWY_NOINLINE void OneVector(D d, const Strip& strip) {
   const float* HWY_RESTRICT masks = strip.masks;
   float* HWY_RESTRICT out = strip.out;
   const V low = hn::Set(d, strip.low);
+  const auto valid = hn::FirstN(d, strip.valid);
+  // What a vector holds beyond a short row, the next row overwrites; but rows
+  // in between are done already.
+  const auto store = [&](V values, float* to) HWY_ATTR {
+    if (kDilation > 1) values = hn::IfThenElse(valid, values, hn::LoadU(d, to));
+    hn::StoreU(values, d, to);
+  };
   V sums[kKernel + 1];
 #pragma GCC unroll 8
   for (int t = 0; t <= kKernel; ++t) sums[t] = hn::Zero(d);
@@ -166,9 +163,9 @@ HWY_NOINLINE void OneVector(D d, const Strip& strip) {
         sums[t + 1] = hn::MulAdd(w, second, sums[t + 1]);
       }
     }
-    Store(d, sums[0], strip.valid, out);
+    store(sums[0], out);
     if (y >= kMiddle) out += strip.row;
-    Store(d, sums[1], strip.valid, out);
+    store(sums[1], out);
     if (y + 1 >= kMiddle) out += strip.row;
 #pragma GCC unroll 8
     for (int t = 0; t <= kKernel; ++t) {
@@ -180,7 +177,7 @@ HWY_NOINLINE void OneVector(D d, const Strip& strip) {
   for (int t = 0; t < kMiddle; ++t) {
     const int row = y + t - kMiddle;
     if (row < 0 || row >= strip.rows) continue;
-    Store(d, sums[t], strip.valid, strip.out + row * strip.row);
+    store(sums[t], strip.out + row * strip.row);
   }
 }
 
@@ -298,7 +295,7 @@ struct Taps {
 // for the one before. Few convolutions have a stride, so nothing is unrolled.
 template <int kRows, int kColumns, class D>
 HWY_NOINLINE void RunBlock(D d, const Taps& taps, const float* HWY_RESTRICT in,
-                           float* HWY_RESTRICT out, int valid) {
+                           float* HWY_RESTRICT out) {
   constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
   using V = hn::Vec<D>;
   const float* HWY_RESTRICT weights = taps.weights;
@@ -326,7 +323,8 @@ HWY_NOINLINE void RunBlock(D d, const Taps& taps, const float* HWY_RESTRICT in,
   for (int t = 0; t < kRows; ++t) {
 #pragma GCC unroll 8
     for (int c = 0; c < kColumns; ++c) {
-      Store(d, sums[t][c], valid, out + t * taps.out_row + c * kLanes);
+      // What it holds beyond a short row, the next row overwrites.
+      hn::StoreU(sums[t][c], d, out + t * taps.out_row + c * kLanes);
     }
   }
 }
@@ -338,12 +336,12 @@ HWY_INLINE void Blocks(D d, const Taps& taps, const float* in, float* out,
   constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
   int x = 0;
   for (; x + 2 * kLanes <= width; x += 2 * kLanes) {
-    RunBlock<kRows, 2>(d, taps, in + x, out + x, kLanes);
+    RunBlock<kRows, 2>(d, taps, in + x, out + x);
   }
   while (x < width) {
     // The last vector overlaps the one before where it can.
     x = std::max(0, std::min(x, width - kLanes));
-    RunBlock<kRows, 1>(d, taps, in + x, out + x, std::min(kLanes, width - x));
+    RunBlock<kRows, 1>(d, taps, in + x, out + x);
     x += kLanes;
   }
 }

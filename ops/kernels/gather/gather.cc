@@ -73,42 +73,69 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_TARGET != HWY_SCALAR
 
-// Nothing is read outside of a row: the caller's images have no slack.
+// Nothing is read outside of a row: the caller's images have no slack. Each of
+// the two copies as many whole vectors as there are, the last one over some of
+// the one before if need be, and returns where to go on.
+template <class D>
+HWY_INLINE int CopyVectors(D d, const float* HWY_RESTRICT in, int x, int end,
+                           float* HWY_RESTRICT out) {
+  constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
+  if (end - x < kLanes) return x;
+  for (; x + kLanes <= end; x += kLanes) {
+    hn::StoreU(hn::LoadU(d, in + x), d, out + x);
+  }
+  hn::StoreU(hn::LoadU(d, in + end - kLanes), d, out + end - kLanes);
+  return end;
+}
+
+// The first or the second of each pair, as far as there are `pairs`.
+template <class D>
+HWY_INLINE int CopyEveryOther(D d, const float* HWY_RESTRICT in, bool second,
+                              int pairs, int x, int end,
+                              float* HWY_RESTRICT out) {
+  constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
+  const auto copy = [&](int at) HWY_ATTR {
+    const auto low = hn::LoadU(d, in + 2 * at);
+    const auto high = hn::LoadU(d, in + 2 * at + kLanes);
+    hn::StoreU(
+        second ? hn::ConcatOdd(d, high, low) : hn::ConcatEven(d, high, low), d,
+        out + at);
+  };
+  const int begin = x;
+  for (; x + kLanes <= std::min(end, pairs); x += kLanes) copy(x);
+  if (x < end && end <= pairs && end - kLanes >= begin) {
+    copy(end - kLanes);
+    return end;
+  }
+  return x;
+}
+
 void Gather(const GatherArguments& a) {
-  const hn::CappedTag<float, 8> d;
-  constexpr int kLanes = static_cast<int>(hn::MaxLanes(d));
-  const int width = a.width;
+  const hn::CappedTag<float, 8> wide;
+  const hn::CappedTag<float, 4> narrow;
   if (a.stride_width == 1) {
     ForEachRow(a, [&](const float* in, const Tap& tap, float* out) HWY_ATTR {
       in += tap.offset;
-      int x = tap.begin;
-      for (; x + kLanes <= tap.end; x += kLanes) {
-        hn::StoreU(hn::LoadU(d, in + x), d, out + x);
-      }
+      int x = CopyVectors(wide, in, tap.begin, tap.end, out);
+      x = CopyVectors(narrow, in, x, tap.end, out);
       for (; x < tap.end; ++x) out[x] = in[x];
     });
     return;
   }
   ForEachRow(a, [&](const float* in, const Tap& tap, float* out) HWY_ATTR {
-    // Pairs of columns, of which it wants the even or the odd ones.
-    const bool odd = tap.offset % 2 != 0;
-    const float* const pairs = in + tap.offset - odd;
+    const bool second = tap.offset % 2 != 0;
+    const int skipped = tap.offset - second;  // even
+    in += skipped;
+    const int pairs = (a.width - skipped) / 2;
     int x = tap.begin;
     // The first pair may begin before the row.
-    if (x < tap.end && 2 * x + tap.offset - odd < 0) {
-      out[x] = pairs[2 * x + odd];
+    if (x < tap.end && 2 * x + skipped < 0) {
+      out[x] = in[2 * x + second];
       ++x;
     }
-    for (;
-         x + kLanes <= tap.end && 2 * (x + kLanes) + tap.offset - odd <= width;
-         x += kLanes) {
-      const auto low = hn::LoadU(d, pairs + 2 * x);
-      const auto high = hn::LoadU(d, pairs + 2 * x + kLanes);
-      hn::StoreU(
-          odd ? hn::ConcatOdd(d, high, low) : hn::ConcatEven(d, high, low), d,
-          out + x);
-    }
-    for (; x < tap.end; ++x) out[x] = pairs[2 * x + odd];
+    x = CopyEveryOther(wide, in, second, pairs, x, tap.end, out);
+    x = CopyEveryOther(narrow, in, second, pairs, x, tap.end, out);
+    for (; x < tap.end; ++x) out[x] = in[2 * x + second];
   });
 }
 

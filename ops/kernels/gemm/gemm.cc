@@ -1,5 +1,8 @@
 #include "ops/kernels/gemm/gemm.h"
 
+#include <algorithm>
+#include <type_traits>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/kernels/gemm/gemm.cc"
 #include "hwy/foreach_target.h"
@@ -23,6 +26,9 @@ constexpr int kTileVectors = 4;
 #else
 constexpr int kTileVectors = 2;
 #endif
+
+// So many at the end of a map go one by one.
+constexpr int kFewPixels = 2;
 
 // One tile of kRows x kVectors vectors.
 template <int kRows, int kVectors, bool kRelu>
@@ -68,48 +74,113 @@ HWY_INLINE void Tile(const GemmArguments& a, const float* HWY_RESTRICT weights,
   }
 }
 
+// One pixel, with rows in the lanes of a vector: for the one or two at the end
+// of a map that would leave most of a vector of pixels idle.
+template <int kRows, bool kRelu>
+HWY_INLINE void Pixel(const GemmArguments& a, const float* HWY_RESTRICT weights,
+                      const float* HWY_RESTRICT bias,
+                      const float* HWY_RESTRICT in, float* HWY_RESTRICT out) {
+  const hn::CappedTag<float, 8> d;
+  constexpr int kLanes = static_cast<int>(hn::MaxLanes(d));
+  constexpr int kParts = (kRows + kLanes - 1) / kLanes;
+  // Sums that do not wait for each other.
+  constexpr int kChains = 4;
+  const auto zero = hn::Zero(d);
+  hn::Vec<decltype(d)> sums[kChains][kParts];
+#pragma GCC unroll 8
+  for (int c = 0; c < kChains; ++c) {
+#pragma GCC unroll 8
+    for (int p = 0; p < kParts; ++p) sums[c][p] = zero;
+  }
+  const auto act = [](float x) { return kRelu ? std::max(x, 0.0f) : x; };
+  const int floats = kRows * a.depth;
+  int k = 0;
+  // Vectors of weights reach into those of the next k, not behind the last.
+  for (; (k + kChains - 1) * kRows + kParts * kLanes <= floats; k += kChains) {
+#pragma GCC unroll 8
+    for (int c = 0; c < kChains; ++c) {
+      const auto x = hn::Set(d, act(in[(k + c) * a.in_stride]));
+#pragma GCC unroll 8
+      for (int p = 0; p < kParts; ++p) {
+        const auto w = hn::LoadU(d, weights + (k + c) * kRows + p * kLanes);
+        sums[c][p] = hn::MulAdd(w, x, sums[c][p]);
+      }
+    }
+  }
+  float totals[kParts * kLanes];
+#pragma GCC unroll 8
+  for (int p = 0; p < kParts; ++p) {
+    hn::StoreU(hn::Add(hn::Add(sums[0][p], sums[1][p]),
+                       hn::Add(sums[2][p], sums[3][p])),
+               d, totals + p * kLanes);
+  }
+  for (int i = 0; i < kRows; ++i) {
+    float sum = bias[i] + totals[i];
+    for (int rest = k; rest < a.depth; ++rest) {
+      sum += weights[rest * kRows + i] * act(in[rest * a.in_stride]);
+    }
+    float* const to = out + i * a.out_stride;
+    *to = a.accumulate ? *to + sum : sum;
+  }
+}
+
+// So many vectors of pixels of all rows; 0: one pixel.
 template <int kVectors, bool kRelu>
-HWY_INLINE void Columns(const GemmArguments& a, int pixel) {
+HWY_INLINE void Columns(const GemmArguments& a, const GemmBlocks& blocks,
+                        int pixel) {
   const float* weights = a.weights;
-  for (int row = 0; row < a.rows;) {
-    const int end = GemmBlockEnd(a.rows, row);
-    const float* const bias = a.bias + row;
-    const float* const in = a.in + pixel;
-    float* const out = a.out + row * a.out_stride + pixel;
-    switch (end - row) {
+  const float* bias = a.bias;
+  const float* const in = a.in + pixel;
+  float* out = a.out + pixel;
+  for (int block = 0; block < blocks.count; ++block) {
+    const int rows = blocks.RowsOf(block);
+    const auto run = [&](auto size) HWY_ATTR {
+      constexpr int kRows = decltype(size)::value;
+      if constexpr (kVectors == 0) {
+        Pixel<kRows, kRelu>(a, weights, bias, in, out);
+      } else {
+        Tile<kRows, kVectors, kRelu>(a, weights, bias, in, out);
+      }
+    };
+    switch (rows) {
       case 6:
-        Tile<6, kVectors, kRelu>(a, weights, bias, in, out);
+        run(std::integral_constant<int, 6>());
         break;
       case 5:
-        Tile<5, kVectors, kRelu>(a, weights, bias, in, out);
+        run(std::integral_constant<int, 5>());
         break;
       case 4:
-        Tile<4, kVectors, kRelu>(a, weights, bias, in, out);
+        run(std::integral_constant<int, 4>());
         break;
       case 3:
-        Tile<3, kVectors, kRelu>(a, weights, bias, in, out);
+        run(std::integral_constant<int, 3>());
         break;
       case 2:
-        Tile<2, kVectors, kRelu>(a, weights, bias, in, out);
+        run(std::integral_constant<int, 2>());
         break;
       default:
-        Tile<1, kVectors, kRelu>(a, weights, bias, in, out);
+        run(std::integral_constant<int, 1>());
         break;
     }
-    weights += int64_t{end - row} * a.depth;
-    row = end;
+    weights += int64_t{rows} * a.depth;
+    bias += rows;
+    out += rows * a.out_stride;
   }
 }
 
 template <bool kRelu>
 void GemmOf(const GemmArguments& a) {
+  const GemmBlocks blocks(a.rows);
   constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
   constexpr int kTile = kTileVectors * kLanes;
   int pixel = 0;
   for (; pixel + kTile <= a.pixels; pixel += kTile) {
-    Columns<kTileVectors, kRelu>(a, pixel);
+    Columns<kTileVectors, kRelu>(a, blocks, pixel);
   }
-  for (; pixel < a.pixels; pixel += kLanes) Columns<1, kRelu>(a, pixel);
+  for (; pixel + kFewPixels < a.pixels; pixel += kLanes) {
+    Columns<1, kRelu>(a, blocks, pixel);
+  }
+  for (; pixel < a.pixels; ++pixel) Columns<0, kRelu>(a, blocks, pixel);
 }
 
 void Gemm(const GemmArguments& a) {
@@ -128,32 +199,28 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 
-#include <algorithm>
-
 #include "ops/kernels/select_isa.h"
 
 namespace fairdarts {
 namespace {
 
 void GemmReference(const GemmArguments& a) {
-  const float* weights = a.weights;
-  for (int row = 0; row < a.rows;) {
-    const int end = GemmBlockEnd(a.rows, row);
-    const int block = end - row;
-    for (int m = row; m < end; ++m) {
-      float* const out = a.out + m * a.out_stride;
+  const GemmBlocks blocks(a.rows);
+  for (int block = 0; block < blocks.count; ++block) {
+    const int first = blocks.Begin(block);
+    const int rows = blocks.RowsOf(block);
+    const float* const weights = a.weights + int64_t{first} * a.depth;
+    for (int m = 0; m < rows; ++m) {
+      float* const out = a.out + (first + m) * a.out_stride;
       for (int p = 0; p < a.pixels; ++p) {
-        float sum = a.bias[m];
+        float sum = a.bias[first + m];
         for (int k = 0; k < a.depth; ++k) {
           const float x = a.in[k * a.in_stride + p];
-          sum +=
-              weights[k * block + (m - row)] * (a.relu ? std::max(x, 0.0f) : x);
+          sum += weights[k * rows + m] * (a.relu ? std::max(x, 0.0f) : x);
         }
         out[p] = a.accumulate ? out[p] + sum : sum;
       }
     }
-    weights += int64_t{block} * a.depth;
-    row = end;
   }
 }
 
@@ -170,15 +237,11 @@ void PackBlock(const float* weights, int depth, float* packed) {
 
 GemmFunction GemmFor(Isa isa) { FD_RETURN_ISA(isa, Gemm, GemmReference); }
 
-int GemmBlockEnd(int rows, int row) {
-  const int blocks = (rows - row + kGemmBlock - 1) / kGemmBlock;
-  return row + (rows - row + blocks - 1) / blocks;
-}
-
 void PackGemmWeights(const float* weights, int rows, int depth, float* packed) {
-  for (int row = 0; row < rows;) {
-    const int end = GemmBlockEnd(rows, row);
-    switch (end - row) {
+  const GemmBlocks blocks(rows);
+  for (int block = 0; block < blocks.count; ++block) {
+    const int64_t block_rows = blocks.RowsOf(block);
+    switch (block_rows) {
       case 6:
         PackBlock<6>(weights, depth, packed);
         break;
@@ -198,9 +261,8 @@ void PackGemmWeights(const float* weights, int rows, int depth, float* packed) {
         PackBlock<1>(weights, depth, packed);
         break;
     }
-    weights += int64_t{end - row} * depth;
-    packed += int64_t{end - row} * depth;
-    row = end;
+    weights += block_rows * depth;
+    packed += block_rows * depth;
   }
 }
 

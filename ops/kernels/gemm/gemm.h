@@ -7,6 +7,7 @@
 // Vectors run over pixels and weights are broadcast, so that any number of
 // channels fills the registers; see the layout of planes in ../isa.h.
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -38,9 +39,22 @@ GemmFunction GemmFor(Isa isa);
 // Rows are taken in blocks of at most this many.
 inline constexpr int kGemmBlock = 6;
 
-// The row behind the block that begins at `row`: as few blocks as possible, and
-// those of nearly one size.
-int GemmBlockEnd(int rows, int row);
+// As few blocks as possible, and those of nearly one size, larger ones first:
+// then any successive ones of them are also those of as many rows alone.
+struct GemmBlocks {
+  explicit GemmBlocks(int rows)
+      : count((rows + kGemmBlock - 1) / kGemmBlock),
+        size(rows / count),
+        larger(rows % count) {}
+
+  int RowsOf(int block) const { return size + (block < larger ? 1 : 0); }
+  // Its first row; of block `count`, the row behind the last.
+  int Begin(int block) const { return block * size + std::min(block, larger); }
+
+  int count;
+  int size;    // rows of most
+  int larger;  // so many have one more
+};
 
 // weights [rows][depth] in the order of the kernel: block by block, in each
 // [depth][rows of the block]. As many floats as before.

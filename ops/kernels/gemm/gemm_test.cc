@@ -17,24 +17,36 @@ using ::testing::Pointwise;
 class GemmTest : public testing::TestWithParam<Isa> {};
 
 TEST(GemmPackTest, BlocksCoverTheRows) {
-  for (int rows = 1; rows < 40; ++rows) {
-    int largest = 0;
-    int smallest = kGemmBlock;
-    int blocks = 0;
-    for (int row = 0; row < rows; ++blocks) {
-      const int end = GemmBlockEnd(rows, row);
-      ASSERT_GT(end, row);
-      largest = std::max(largest, end - row);
-      smallest = std::min(smallest, end - row);
-      row = end;
-      ASSERT_LE(row, rows);
+  for (int rows = 1; rows < 80; ++rows) {
+    const GemmBlocks blocks(rows);
+    EXPECT_EQ(blocks.count, (rows + kGemmBlock - 1) / kGemmBlock);
+    EXPECT_EQ(blocks.Begin(0), 0);
+    EXPECT_EQ(blocks.Begin(blocks.count), rows);
+    for (int block = 0; block < blocks.count; ++block) {
+      EXPECT_EQ(blocks.Begin(block + 1),
+                blocks.Begin(block) + blocks.RowsOf(block));
+      EXPECT_LE(blocks.RowsOf(block), kGemmBlock);
+      EXPECT_LE(blocks.RowsOf(0) - blocks.RowsOf(block), 1) << rows;
     }
-    EXPECT_LE(largest, kGemmBlock);
-    EXPECT_LE(largest - smallest, 1) << rows;
-    EXPECT_EQ(blocks, (rows + kGemmBlock - 1) / kGemmBlock);
   }
   EXPECT_EQ(PackGemmWeights({1, 2, 3, 4, 5, 6}, 2, 3),
             (std::vector<float>{1, 4, 2, 5, 3, 6}));
+}
+
+// What several threads rely on, which take some of the blocks each.
+TEST(GemmPackTest, SuccessiveBlocksAreThoseOfTheirRows) {
+  for (int rows = 1; rows < 80; ++rows) {
+    const GemmBlocks blocks(rows);
+    for (int begin = 0; begin < blocks.count; ++begin) {
+      for (int end = begin + 1; end <= blocks.count; ++end) {
+        const GemmBlocks part(blocks.Begin(end) - blocks.Begin(begin));
+        ASSERT_EQ(part.count, end - begin) << rows;
+        for (int i = 0; i < part.count; ++i) {
+          ASSERT_EQ(part.RowsOf(i), blocks.RowsOf(begin + i)) << rows;
+        }
+      }
+    }
+  }
 }
 
 TEST_P(GemmTest, AgreesWithTheDefinition) {

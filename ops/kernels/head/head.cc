@@ -3,7 +3,8 @@
 namespace fairdarts {
 namespace {
 
-// Independent partial sums: a compiler may not reorder one sum by itself.
+// Independent partial sums, which become vectors: a compiler may not reorder
+// one sum by itself.
 constexpr int kPartialSums = 16;
 
 }  // namespace
@@ -29,11 +30,11 @@ void Linear(const LinearArguments& a) {
     int k = 0;
     for (; k + kPartialSums <= a.depth; k += kPartialSums) {
       for (int i = 0; i < kPartialSums; ++i) {
-        partial[i] += weights[k + i] * a.in[(k + i) * a.in_stride];
+        partial[i] += weights[k + i] * a.in[k + i];
       }
     }
     float sum = 0;
-    for (; k < a.depth; ++k) sum += weights[k] * a.in[k * a.in_stride];
+    for (; k < a.depth; ++k) sum += weights[k] * a.in[k];
     for (const float value : partial) sum += value;
     a.out[m] = sum + a.bias[m];
   }

@@ -24,9 +24,8 @@ void MapAverage(const MapAverageArguments& arguments);
 struct LinearArguments {
   const float* weights;  // [rows][depth]
   const float* bias;     // [rows]
-  const float* in;       // [depth], `in_stride` floats apart
-  int64_t in_stride;
-  float* out;  // [rows]
+  const float* in;       // [depth]
+  float* out;            // [rows]
   int rows;
   int depth;
 };

@@ -38,8 +38,7 @@ void BM_Linear(benchmark::State& state) {
   const std::vector<float> in(depth, 0.25f);
   std::vector<float> out(rows);
   for (auto _ : state) {
-    Linear({weights.data(), bias.data(), in.data(), /*in_stride=*/1, out.data(),
-            rows, depth});
+    Linear({weights.data(), bias.data(), in.data(), out.data(), rows, depth});
     benchmark::ClobberMemory();
   }
   state.SetBytesProcessed(state.iterations() * int64_t{rows} * depth *

@@ -57,14 +57,14 @@ HWY_INLINE V Three(V left, V middle, V right, const Column& column) {
 HWY_INLINE void Finish(V joined, int rows, const Column& column, float* out) {
   const D d;
   V value = hn::Mul(joined, hn::LoadU(d, column.factors + (rows - 1) * kLanes));
-  if (column.valid == kLanes) {
-    if (column.accumulate) value = hn::Add(value, hn::LoadU(d, out));
-    hn::StoreU(value, d, out);
-  } else {
-    const auto mask = hn::FirstN(d, column.valid);
-    if (column.accumulate) value = hn::Add(value, hn::LoadU(d, out));
-    hn::BlendedStore(value, mask, d, out);
+  const V before = hn::LoadU(d, out);
+  if (column.accumulate) value = hn::Add(value, before);
+  if (column.valid < kLanes) {
+    // Not a masked store: those are slow on some machines, and what is written
+    // back is in the plane or behind it.
+    value = hn::IfThenElse(hn::FirstN(d, column.valid), value, before);
   }
+  hn::StoreU(value, d, out);
 }
 
 // Rows are joined sideways once, and three such sums or maxima then serve as
