@@ -2,18 +2,17 @@
 """Runs an exported ONNX file in ONNX Runtime and compares its logits.
 
 usage: onnx_logits.py MODEL.onnx GOLDEN.safetensors TENSOR [--seed 47]
+       [--model_file MODEL.safetensors]
 
 The images are the golden filler's, images("x", [N, C, H, W], seed), as many as
 TENSOR has rows. Prints the largest difference relative to the largest logit;
-fails above 1e-5. Needs: pip install onnxruntime onnx safetensors numpy
+fails above 1e-5. --model_file: Python's safetensors opens that export of the
+same network, and its tensors are the ONNX file's bit by bit. Needs: pip install onnxruntime onnx safetensors numpy
 """
 import argparse
 import sys
 
 import numpy as np
-import onnx
-import onnxruntime
-from safetensors.numpy import load_file
 
 LIMIT = 1e-5
 
@@ -40,16 +39,46 @@ def images(name, shape, seed):
     return (unit.astype(np.float32) * np.float32(1.5)).reshape(shape)
 
 
+def model_file_differs(path, model):
+    """Why a model file does not hold the tensors of an ONNX model, if so."""
+    from onnx import numpy_helper
+    from safetensors import safe_open
+    # The other initializers are numbers that ONNX's own layers take as tensors.
+    found = {tensor.name: numpy_helper.to_array(tensor)
+             for tensor in model.graph.initializer
+             if tensor.data_type == tensor.FLOAT}
+    with safe_open(path, "np") as file:
+        names = set(file.keys())
+        version = file.metadata()["format_version"]
+        alone = sorted(names ^ set(found))
+        if alone:
+            return f"{len(alone)} tensors are in one file only: {alone[0]}, ..."
+        for name in sorted(names):
+            if not np.array_equal(file.get_tensor(name), found[name]):
+                return f"{name} differs"
+    print(f"safetensors: {len(names)} tensors equal, format {version}")
+    return None
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("model")
     parser.add_argument("golden")
     parser.add_argument("tensor")
     parser.add_argument("--seed", type=int, default=47)
+    parser.add_argument("--model_file")
     arguments = parser.parse_args()
 
+    # Here, as other scripts import `images` without having these.
+    import onnx
+    import onnxruntime
+    from safetensors.numpy import load_file
     model = onnx.load(arguments.model)
     onnx.checker.check_model(model)
+    if arguments.model_file:
+        differs = model_file_differs(arguments.model_file, model)
+        if differs:
+            sys.exit(f"{arguments.model_file}: {differs}")
     expected = load_file(arguments.golden)[arguments.tensor]
     sizes = model.graph.input[0].type.tensor_type.shape.dim
     shape = [len(expected)] + [size.dim_value for size in sizes][1:]
