@@ -34,7 +34,29 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from onnx_logits import images  # noqa: E402
 
 ALL = ",".join("FairDARTS_" + letter for letter in "abcdefg")
+ENGINES = ("ours", "onnxruntime", "openvino", "ncnn", "libtorch",
+           "libtorch_channels_last")
 SEED = 47  # of the images, as in //fairdarts:inference_timing
+
+
+def needs_onnx(engine):
+    return engine in ("onnxruntime", "openvino", "ncnn")
+
+
+def check_binaries(engines, folder):
+    """Says what to build where a program is not there."""
+    targets = ["fairdarts/runtime/write_filled_model"]
+    if "ours" in engines:
+        targets.append("fairdarts/inference_benchmark")
+    if any(map(needs_onnx, engines)):
+        targets.append("training/export_model")
+    if any(engine.startswith("libtorch") for engine in engines):
+        targets.append("tests/peers/libtorch_inference")
+    missing = [target for target in targets if not (folder / target).is_file()]
+    if missing:
+        labels = ["//" + ":".join(target.rsplit("/", 1)) for target in missing]
+        sys.exit(f"{folder} lacks {', '.join(missing)}; "
+                 f"./bazelw build {' '.join(labels)}")
 
 
 def run(command, **options):
@@ -161,14 +183,14 @@ def measure(engine, name, shape, arguments, folder):
     return row, np.fromfile(logits, np.float32).tolist()
 
 
-def prepare(name, arguments, folder):
-    """The model of a genotype, for us and as ONNX."""
+def prepare(name, onnx_too, arguments, folder):
+    """The model of a genotype, for us and, where an engine asks, as ONNX."""
     model = folder / f"{name}.safetensors"
     if not model.exists():
         run([arguments.bin / "fairdarts/runtime/write_filled_model",
              f"--network={arguments.network}", name, model])
     onnx = folder / f"{name}.onnx"
-    if not onnx.exists():
+    if onnx_too and not onnx.exists():
         run([arguments.bin / "training/export_model", f"--model_path={model}",
              "--format=onnx", f"--output={onnx}"])
 
@@ -262,6 +284,12 @@ def main():
     results = stored(arguments.results, key)
     names = arguments.genotypes.split(",")
     engines = arguments.engines.split(",")
+    unknown = sorted(set(engines) - set(ENGINES))
+    if unknown:
+        sys.exit(f"--engines: {', '.join(unknown)} is none of "
+                 f"{', '.join(ENGINES)}")
+    check_binaries(engines, arguments.bin)
+    onnx_too = any(needs_onnx(engine) for engine in engines)
     size = 224 if arguments.network == "imagenet" else 32
     shape = [arguments.batch, 3, size, size]
     with tempfile.TemporaryDirectory() as temporary:
@@ -269,7 +297,7 @@ def main():
         folder = folder.resolve() / arguments.network
         folder.mkdir(parents=True, exist_ok=True)
         for name in names:
-            prepare(name, arguments, folder)
+            prepare(name, onnx_too, arguments, folder)
             if "ncnn" in engines:
                 pnnx(folder, folder / f"{name}.onnx", shape)
         for number in range(arguments.rounds):
