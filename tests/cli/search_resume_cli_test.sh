@@ -29,6 +29,7 @@ tiny=(--data=small --train_portion=0.5 --epochs=3 --steps_per_epoch=0
 run() {
   local signal=$1 code=$2
   shift 2
+  : >out  # what an earlier run said must not be taken for this one
   "$search" "$@" >out 2>err &
   local pid=$!
   while [ "$(grep -c '^epoch ' out)" -lt 2 ] && kill -0 $pid 2>/dev/null; do
