@@ -7,12 +7,13 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "fairdarts/search_step.h"
 #include "search_space/initialization.h"
-#include "search_space/s1_supernet.h"
+#include "search_space/s1_factory.h"
 #include "tests/golden/fill_module.h"
 #include "tests/golden/golden.h"
 #include "tests/status_matchers.h"
@@ -95,11 +96,12 @@ void SetAlphas(const Alphas& alphas, double scale, uint64_t seed) {
       GoldenUnitTensor("alphas_reduce", {14, 7}, seed).mul(scale));
 }
 
-class TrajectoryTest : public testing::TestWithParam<Trajectory> {};
+class TrajectoryTest
+    : public testing::TestWithParam<std::tuple<Trajectory, SupernetEngine>> {};
 
 TEST_P(TrajectoryTest, SixStepsHold) {
   torch::set_num_threads(1);
-  const Trajectory& trajectory = GetParam();
+  const auto& [trajectory, engine] = GetParam();
   const GoldenFile golden(absl::StrCat(trajectory.file, ".safetensors"));
   const uint64_t seed = golden.Metadata("seed").get<uint64_t>();
   const int64_t batch = golden.Metadata("batch").get<int64_t>();
@@ -108,7 +110,7 @@ TEST_P(TrajectoryTest, SixStepsHold) {
   S1Config config;
   config.channels = golden.Metadata("C").get<int64_t>();
   config.layers = golden.Metadata("layers").get<int64_t>();
-  auto supernet = S1Supernet::Create(config);
+  auto supernet = CreateS1Supernet(config, engine, /*threads=*/1);
   ASSERT_THAT(supernet, IsOk());
   FillModule(**supernet, seed);
 
@@ -178,18 +180,25 @@ TEST_P(TrajectoryTest, SixStepsHold) {
                                         kMultiple * trajectory.final_sums, 0));
 }
 
-INSTANTIATE_TEST_SUITE_P(Golden, TrajectoryTest,
-                         testing::ValuesIn(Trajectories()),
-                         [](const testing::TestParamInfo<Trajectory>& info) {
-                           return info.param.file;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Golden, TrajectoryTest,
+    testing::Combine(testing::ValuesIn(Trajectories()),
+                     testing::Values(SupernetEngine::kPlain,
+                                     SupernetEngine::kFused)),
+    [](const auto& info) {
+      const SupernetEngine engine = std::get<1>(info.param);
+      return absl::StrCat(
+          std::get<0>(info.param).file,
+          engine == SupernetEngine::kFused ? "_fused" : "_plain");
+    });
 
 // The bytes of both alphas after a short search from a seed.
-std::string AlphaBytes(uint64_t seed) {
+std::string AlphaBytes(uint64_t seed, SupernetEngine engine,
+                       int engine_threads) {
   S1Config config;
   config.channels = 4;
   config.layers = 3;
-  auto supernet = S1Supernet::Create(config);
+  auto supernet = CreateS1Supernet(config, engine, engine_threads);
   EXPECT_THAT(supernet, IsOk());
   InitializeParameters(**supernet, seed);
   SearchStepOptions options;
@@ -214,15 +223,25 @@ std::string AlphaBytes(uint64_t seed) {
 
 TEST(SearchDeterminismTest, TheSameSeedAndThreadsGiveTheSameBytes) {
   const int threads_before = torch::get_num_threads();
+  const auto bytes = [](uint64_t seed) {
+    return AlphaBytes(seed, SupernetEngine::kPlain, /*engine_threads=*/1);
+  };
   std::string first;
   for (const int threads : {2, 1}) {
     torch::set_num_threads(threads);
-    first = AlphaBytes(/*seed=*/2);
+    first = bytes(/*seed=*/2);
     EXPECT_EQ(first.size(), 2 * 14 * 7 * sizeof(float));
-    EXPECT_TRUE(first == AlphaBytes(/*seed=*/2)) << threads << " threads";
+    EXPECT_TRUE(first == bytes(/*seed=*/2)) << threads << " threads";
   }
-  EXPECT_FALSE(first == AlphaBytes(/*seed=*/3));
+  EXPECT_FALSE(first == bytes(/*seed=*/3));
   torch::set_num_threads(threads_before);
+}
+
+TEST(SearchDeterminismTest, TheFusedEngineTakesAnyNumberOfThreads) {
+  const auto bytes = [](int threads) {
+    return AlphaBytes(/*seed=*/2, SupernetEngine::kFused, threads);
+  };
+  EXPECT_TRUE(bytes(1) == bytes(2));
 }
 
 }  // namespace

@@ -11,18 +11,11 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "search_space/s1_config.h"
 #include "search_space/search_cell.h"
 #include "search_space/supernet.h"
 
 namespace fairdarts {
-
-// The defaults are the paper's search on CIFAR-10.
-struct S1Config {
-  int64_t channels = 16;  // C; the stem has 3C, the first cells' nodes C
-  int64_t layers = 8;     // cells
-  int64_t classes = 10;
-  int64_t image_channels = 3;
-};
 
 // A stem (3x3 convolution to 3C and batch norm), `layers` cells, global
 // average pool, linear classifier. Cells layers/3 and 2*layers/3 are reduction

@@ -4,10 +4,13 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "search_space/s1_factory.h"
 #include "tests/golden/fill_module.h"
 #include "tests/golden/golden.h"
 #include "tests/status_matchers.h"
@@ -62,10 +65,11 @@ std::vector<std::string> NamesOf(
   return names;
 }
 
-class S1SupernetTest : public testing::TestWithParam<GoldenRun> {};
+class S1SupernetTest
+    : public testing::TestWithParam<std::tuple<GoldenRun, SupernetEngine>> {};
 
 TEST_P(S1SupernetTest, OneForwardAndBackwardHold) {
-  const GoldenRun& run = GetParam();
+  const auto& [run, engine] = GetParam();
   const GoldenFile golden(run.file);
   const uint64_t seed = golden.Metadata("seed");
   const int64_t batch = golden.Metadata("batch");
@@ -73,7 +77,9 @@ TEST_P(S1SupernetTest, OneForwardAndBackwardHold) {
   S1Config config;
   config.channels = golden.Metadata("C");
   config.layers = golden.Metadata("layers");
-  const std::shared_ptr<S1Supernet> supernet = SupernetOf(config);
+  const auto created = CreateS1Supernet(config, engine, /*threads=*/1);
+  ASSERT_THAT(created, IsOk());
+  const std::shared_ptr<Supernet>& supernet = *created;
   FillModule(*supernet, seed);
 
   // Names, order and shapes of the state dict are upstream's.
@@ -150,10 +156,16 @@ TEST_P(S1SupernetTest, OneForwardAndBackwardHold) {
                          {kMultiple * run.eval_logits, 0}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Golden, S1SupernetTest, testing::ValuesIn(kGoldenRuns),
-                         [](const testing::TestParamInfo<GoldenRun>& info) {
-                           return info.index == 0 ? "Small" : "Full";
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Golden, S1SupernetTest,
+    testing::Combine(testing::ValuesIn(kGoldenRuns),
+                     testing::Values(SupernetEngine::kPlain,
+                                     SupernetEngine::kFused)),
+    [](const auto& info) {
+      const SupernetEngine engine = std::get<1>(info.param);
+      return absl::StrCat(info.index < 2 ? "Small" : "Full",
+                          engine == SupernetEngine::kFused ? "Fused" : "Plain");
+    });
 
 EdgeWeights HalfWeights() {
   return {torch::full({14, 7}, 0.5), torch::full({14, 7}, 0.5)};

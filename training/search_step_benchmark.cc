@@ -16,7 +16,7 @@
 #include "fairdarts/base/status.h"
 #include "fairdarts/search_step.h"
 #include "search_space/initialization.h"
-#include "search_space/s1_supernet.h"
+#include "search_space/s1_factory.h"
 #include "training/command.h"
 #include "training/compute_setup.h"
 #include "training/field_value.h"
@@ -54,15 +54,20 @@ absl::Status Measure(int argc, const char* const* argv, RunLog& log) {
   FD_RETURN_IF_ERROR(CheckFields(config));
   SetUpCompute(config.threads());
 
+  const bool fused = config.engine() == SearchStepBenchmarkConfig::FUSED;
+  // The fused engine has a layout of its own.
   const bool channels_last =
-      UsesChannelsLast(config.memory_format(), config.channels());
+      !fused && UsesChannelsLast(config.memory_format(), config.channels());
   S1Config network;
   network.channels = config.channels();
   network.layers = config.layers();
   network.classes = kClasses;
   network.image_channels = config.image_channels();
-  FD_ASSIGN_OR_RETURN(const std::shared_ptr<S1Supernet> supernet,
-                      S1Supernet::Create(network));
+  FD_ASSIGN_OR_RETURN(
+      const std::shared_ptr<Supernet> supernet,
+      CreateS1Supernet(network,
+                       fused ? SupernetEngine::kFused : SupernetEngine::kPlain,
+                       config.threads()));
   InitializeParameters(*supernet, 0);
   if (channels_last) ToChannelsLast(*supernet);
   FD_ASSIGN_OR_RETURN(const std::unique_ptr<SearchStep> step,
@@ -84,7 +89,10 @@ absl::Status Measure(int argc, const char* const* argv, RunLog& log) {
   log.Info(absl::StrFormat(
       "batch %d, %d channels, %d cells, %dx%d, %s, %d thread(s)",
       config.batch(), config.channels(), config.layers(), config.size(),
-      config.size(), channels_last ? "channels_last" : "contiguous",
+      config.size(),
+      fused           ? "fused engine"
+      : channels_last ? "plain engine, channels_last"
+                      : "plain engine, contiguous",
       config.threads()));
   // As in the baseline, an image of the training batch counts once.
   log.Info(absl::StrFormat(

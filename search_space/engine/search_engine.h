@@ -1,0 +1,127 @@
+#ifndef SEARCH_SPACE_ENGINE_SEARCH_ENGINE_H_
+#define SEARCH_SPACE_ENGINE_SEARCH_ENGINE_H_
+
+// The S1 search network (s1_supernet.h) in training mode, forward and backward,
+// without LibTorch: the same mathematics, other sums of the same terms.
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "ops/kernels/isa.h"
+#include "search_space/engine/cell.h"
+#include "search_space/engine/network_layout.h"
+#include "search_space/engine/thread_team.h"
+#include "search_space/engine/worker.h"
+#include "search_space/s1_config.h"
+
+namespace fairdarts {
+
+struct SearchEngineOptions {
+  int threads = 1;
+  Isa isa = BestIsa();
+};
+
+// Memory is taken by the first forward of a size and kept: about 29 MB an image
+// of 32x32 at C=16 and 8 cells, in blocks of kLanes images. Not thread-safe.
+// The same calls give the same bits with every number of threads.
+class SearchEngine {
+ public:
+  // `config` as S1Supernet::Create() takes it (our own bug where it does not).
+  // An environment error where the system gives no more threads.
+  static absl::StatusOr<std::unique_ptr<SearchEngine>> Create(
+      const S1Config& config, const SearchEngineOptions& options);
+
+  const S1Config& config() const { return config_; }
+  const NetworkLayout& layout() const { return layout_; }
+
+  // The flat buffers of the layout; they stay where they are. Statistics begin
+  // as those of a new batch norm.
+  float* parameters() { return parameters_.data(); }
+  float* statistics() { return statistics_.data(); }
+
+  struct Images {
+    const float* pixels;  // [count][channels][height][width]
+    int count;
+    int height;
+    int width;
+  };
+  // [14][7] weights of the edges' candidates of both kinds of cells.
+  struct Weights {
+    const float* normal;
+    const float* reduce;
+  };
+  // Logits [count][classes]. Moves the running statistics. An error where batch
+  // norm would see one value a channel.
+  absl::Status Forward(const Images& images, const Weights& weights,
+                       float* logits);
+
+  // The number of the last forward, from 1 on, as long as it has its backward
+  // before it; else 0.
+  int64_t pending() const { return batch_.images > 0 ? forwards_ : 0; }
+
+  // Of the last forward, which it uses up: from the gradient of the logits
+  // those of the edges' weights, and where `parameter_gradients` is not null
+  // those of all parameters, in their layout.
+  struct WeightGradients {
+    std::vector<float> normal;
+    std::vector<float> reduce;
+  };
+  WeightGradients Backward(const float* d_logits, float* parameter_gradients);
+
+ private:
+  SearchEngine(const S1Config& config, const SearchEngineOptions& options,
+               std::unique_ptr<ThreadTeam> threads);
+
+  void Prepare(const Images& images);
+  void Allocate();
+  LaneTensor Output(int index) const;  // 0: the stem's, then the cells'
+  LaneTensor OutputGradient(int index) const;
+  CellTensors TensorsOf(int cell) const;
+  CellTensors GradientsOf(int cell, bool with_parameters) const;
+  const float* WeightsOf(int cell) const;
+
+  void StemForward(int thread, const Images& images, Worker& worker);
+  void StemBackward(int thread, float* parameter_gradients, Worker& worker);
+  void HeadForward(int thread, float* logits, Worker& worker);
+  void HeadBackward(int thread, const float* d_logits,
+                    float* parameter_gradients);
+  // The rows that a 3x3 convolution of an image reads for its row `row`.
+  void GatherStem(int block, int row, float* slab) const;
+
+  const S1Config config_;
+  const NetworkLayout layout_;
+  const EngineKernels kernels_;
+  const std::unique_ptr<ThreadTeam> threads_;
+  Team team_;
+
+  std::vector<float> parameters_;
+  std::vector<float> statistics_;
+  std::array<std::vector<float>, 2> weights_;  // normal, reduce
+
+  int64_t forwards_ = 0;
+  // Of the last forward; none once it is used up.
+  BatchBlocks batch_;
+  MapSize image_size_;
+  int blocks_ = 0;  // that there is memory for
+  std::vector<Cell> cells_;
+  std::vector<Worker> workers_;
+  LaneMemory saved_;
+  LaneMemory scratch_;
+  std::vector<LaneTensor> outputs_;
+  std::array<float*, 3> gradients_ = {};  // of three successive outputs
+  LaneTensor image_;
+  LaneTensor stem_y_;
+  BatchNorm stem_norm_;
+  std::vector<float> stem_packed_;
+  std::vector<float> pooled_;  // [images][classifier channels]
+  std::vector<double> stem_sums_;
+  BlockGradients block_gradients_;
+};
+
+}  // namespace fairdarts
+
+#endif  // SEARCH_SPACE_ENGINE_SEARCH_ENGINE_H_

@@ -1,0 +1,121 @@
+// Instruction sets, threads and memory of the engine; that it computes the
+// right thing is the business of //search_space:fused_supernet_test.
+
+#include "search_space/engine/search_engine.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "fairdarts/base/random.h"
+#include "tests/status_matchers.h"
+
+namespace fairdarts {
+namespace {
+
+constexpr S1Config kConfig = {/*channels=*/2, /*layers=*/3, /*classes=*/5,
+                              /*image_channels=*/1};
+
+struct Step {
+  std::vector<float> logits;
+  std::vector<float> gradients;  // of parameters, then of both weights
+};
+
+std::vector<float> Values(int64_t size, const char* name) {
+  std::vector<float> values(size);
+  RandomStream stream(name, {});
+  for (float& v : values) v = static_cast<float>(2 * stream.Uniform() - 1);
+  return values;
+}
+
+std::unique_ptr<SearchEngine> EngineOf(int threads, Isa isa) {
+  absl::StatusOr<std::unique_ptr<SearchEngine>> engine =
+      SearchEngine::Create(kConfig, {threads, isa});
+  EXPECT_THAT(engine, IsOk());
+  const std::vector<float> parameters =
+      Values((*engine)->layout().parameter_size, "parameters");
+  std::copy(parameters.begin(), parameters.end(), (*engine)->parameters());
+  return *std::move(engine);
+}
+
+Step RunStep(SearchEngine& engine, int images, int height, int width) {
+  const std::vector<float> pixels =
+      Values(int64_t{images} * height * width, "pixels");
+  const std::vector<float> weights =
+      Values(kS1Edges * kEdgeCandidates, "weights");
+  const std::vector<float> d_logits = Values(images * kConfig.classes, "d");
+  Step step;
+  step.logits.resize(images * kConfig.classes);
+  step.gradients.resize(engine.layout().parameter_size);
+  EXPECT_THAT(
+      engine.Forward({pixels.data(), images, height, width},
+                     {weights.data(), weights.data()}, step.logits.data()),
+      IsOk());
+  const SearchEngine::WeightGradients d_weights =
+      engine.Backward(d_logits.data(), step.gradients.data());
+  for (const std::vector<float>* d : {&d_weights.normal, &d_weights.reduce}) {
+    step.gradients.insert(step.gradients.end(), d->begin(), d->end());
+  }
+  return step;
+}
+
+// The largest difference relative to the largest entry.
+double Difference(const std::vector<float>& a, const std::vector<float>& b) {
+  double largest = 0;
+  double difference = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    largest = std::max(largest, std::abs(double{b[i]}));
+    difference = std::max(difference, std::abs(double{a[i]} - b[i]));
+  }
+  return difference / largest;
+}
+
+TEST(SearchEngineTest, InstructionSetsAgree) {
+  // Twice what float32 may be off from double in fused_supernet_test.
+  constexpr double kTolerance = 2 * 4.4e-5;
+  const Step expected = RunStep(*EngineOf(1, Isa::kReference), 18, 9, 6);
+  for (const Isa isa : SupportedIsas()) {
+    const Step actual = RunStep(*EngineOf(1, isa), 18, 9, 6);
+    EXPECT_LT(Difference(actual.logits, expected.logits), kTolerance)
+        << IsaName(isa);
+    EXPECT_LT(Difference(actual.gradients, expected.gradients), kTolerance)
+        << IsaName(isa);
+  }
+}
+
+TEST(SearchEngineTest, ThreadsChangeNoBit) {
+  const Step expected = RunStep(*EngineOf(1, BestIsa()), 50, 8, 8);
+  for (const int threads : {2, 3, 7}) {
+    const Step actual = RunStep(*EngineOf(threads, BestIsa()), 50, 8, 8);
+    EXPECT_EQ(actual.logits, expected.logits) << threads;
+    EXPECT_EQ(actual.gradients, expected.gradients) << threads;
+  }
+}
+
+TEST(SearchEngineTest, StepsBeforeChangeNoBit) {
+  const Step expected = RunStep(*EngineOf(1, BestIsa()), 5, 8, 8);
+  const std::unique_ptr<SearchEngine> engine = EngineOf(1, BestIsa());
+  RunStep(*engine, 5, 4, 12);  // another size
+  RunStep(*engine, 40, 8, 8);  // more blocks
+  const Step actual = RunStep(*engine, 5, 8, 8);
+  EXPECT_EQ(actual.logits, expected.logits);
+  EXPECT_EQ(actual.gradients, expected.gradients);
+}
+
+TEST(SearchEngineTest, RefusesOneValueAChannel) {
+  const std::unique_ptr<SearchEngine> engine = EngineOf(1, BestIsa());
+  const std::vector<float> values(196, 0.5f);
+  std::vector<float> logits(5);
+  EXPECT_THAT(engine->Forward({values.data(), 1, 4, 3},
+                              {values.data(), values.data()}, logits.data()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "more than one value a channel"));
+  EXPECT_EQ(engine->pending(), 0);
+}
+
+}  // namespace
+}  // namespace fairdarts
