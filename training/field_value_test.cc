@@ -131,8 +131,6 @@ TEST(FieldValueTest, RefusesUnknownEnumValues) {
 }
 
 TEST(FieldValueTest, RefusesWhatIsNotBuiltYet) {
-  EXPECT_EQ(Complaint("engine", "fused"),
-            "engine fused: the fused engine is not built yet; use reference");
   EXPECT_EQ(Complaint("device", "cuda"),
             "device cuda: searching on a GPU is not built yet; use cpu");
   EXPECT_EQ(Complaint("device", "0"),
@@ -157,14 +155,14 @@ TEST(FieldValueTest, SetFieldsAreCheckedHoweverTheyWereSet) {
   EXPECT_EQ(CheckFields(config).message(),
             "momentum nan: must be a number at least 0 and below 1");
   config.clear_momentum();
-  config.set_engine(SearchConfig::FUSED);
+  config.set_device(SearchConfig::CUDA);
   EXPECT_EQ(CheckFields(config).message(),
-            "engine fused: the fused engine is not built yet; use reference");
+            "device cuda: searching on a GPU is not built yet; use cpu");
 }
 
 TEST(FieldValueTest, RefusedEnumValuesAreNotOffered) {
-  EXPECT_THAT(EnumSpellings(*SearchConfig::Engine_descriptor()),
-              ElementsAre("reference"));
+  EXPECT_THAT(EnumSpellings(*SearchConfig::Device_descriptor()),
+              ElementsAre("cpu"));
   EXPECT_THAT(EnumSpellings(*SearchConfig::ParseMethod_descriptor()),
               ElementsAre("darts", "threshold_sparse", "threshold_edge"));
 }

@@ -1,5 +1,7 @@
 #include "training/search_loop.h"
 
+#include <ATen/Parallel.h>
+
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -17,7 +19,7 @@
 #include "genotypes/edge_layout.h"
 #include "genotypes/primitive.h"
 #include "search_space/initialization.h"
-#include "search_space/s1_supernet.h"
+#include "search_space/s1_factory.h"
 #include "training/cell_files.h"
 #include "training/checkpoint/checkpointer.h"
 #include "training/checkpoint/optimizer_state.h"
@@ -40,6 +42,12 @@ namespace {
 // spread the overhead of each operation over more images.
 constexpr int64_t kEvaluationBatch = 256;
 
+// The fused engine has a layout of its own.
+bool ChannelsLast(const SearchConfig& config) {
+  return config.engine() == SearchConfig::PLAIN &&
+         UsesChannelsLast(config.memory_format(), config.init_channels());
+}
+
 absl::StatusOr<BatchMaker> Batches(const SearchConfig& config,
                                    const Dataset* dataset,
                                    const char* purpose) {
@@ -47,8 +55,7 @@ absl::StatusOr<BatchMaker> Batches(const SearchConfig& config,
   options.augment = AugmentationOptions(config);
   options.seed = config.seed();
   options.purpose = purpose;
-  options.channels_last =
-      UsesChannelsLast(config.memory_format(), config.init_channels());
+  options.channels_last = ChannelsLast(config);
   return BatchMaker::Create(dataset, options);
 }
 
@@ -158,12 +165,14 @@ absl::StatusOr<std::unique_ptr<SearchLoop>> SearchLoop::Create(
                       Batches(config, dataset, "train"));
   FD_ASSIGN_OR_RETURN(const BatchMaker alpha,
                       Batches(config, dataset, "alpha"));
-  FD_ASSIGN_OR_RETURN(const std::shared_ptr<S1Supernet> supernet,
-                      S1Supernet::Create(NetworkOptions(config, *dataset)));
+  FD_ASSIGN_OR_RETURN(const std::shared_ptr<Supernet> supernet,
+                      CreateS1Supernet(NetworkOptions(config, *dataset),
+                                       config.engine() == SearchConfig::FUSED
+                                           ? SupernetEngine::kFused
+                                           : SupernetEngine::kPlain,
+                                       at::get_num_threads()));
   InitializeParameters(*supernet, config.seed());
-  if (UsesChannelsLast(config.memory_format(), config.init_channels())) {
-    ToChannelsLast(*supernet);
-  }
+  if (ChannelsLast(config)) ToChannelsLast(*supernet);
   FD_ASSIGN_OR_RETURN(std::unique_ptr<SearchStep> step,
                       SearchStep::Create(supernet, StepOptions(config)));
   return absl::WrapUnique(new SearchLoop(config, dataset, schedule, sampler,

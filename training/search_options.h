@@ -4,7 +4,7 @@
 // What the parts of a search need, read out of its configuration.
 
 #include "fairdarts/search_step.h"
-#include "search_space/s1_supernet.h"
+#include "search_space/s1_config.h"
 #include "training/config.pb.h"
 #include "training/data/augment.h"
 #include "training/data/dataset.h"

@@ -38,7 +38,7 @@ refuse 2 "quick" --recipe=quik
 refuse 2 "cifar10" --dataset=cifar1O
 refuse 2 "threshold_sparse" --parse_method=threshold
 refuse 2 "runs/x: is not there" --resume=runs/x
-refuse 2 "engine" --engine=fused
+refuse 2 "engine" --engine=reference
 refuse 2 "device" --device=cuda
 refuse 2 "gpu" --gpu=0
 refuse 2 "unexpected argument 'extra'" extra
