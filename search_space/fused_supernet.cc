@@ -134,7 +134,9 @@ FusedSupernet::FusedSupernet(std::shared_ptr<S1Supernet> plain,
 
 torch::Tensor FusedSupernet::Forward(const torch::Tensor& images,
                                      const EdgeWeights& weights) {
-  if (!is_training()) return plain_->Forward(images, weights);
+  if (!is_training() && torch::GradMode::is_enabled()) {
+    return plain_->Forward(images, weights);
+  }
   const NetworkLayout& layout = engine_->layout();
   TORCH_CHECK_VALUE(
       images.dim() == 4 && images.size(1) == engine_->config().image_channels &&
@@ -163,11 +165,18 @@ torch::Tensor FusedSupernet::Forward(const torch::Tensor& images,
                     "weights of edges are [14, 7]");
   torch::Tensor logits =
       torch::empty({pixels.size(0), engine_->config().classes});
-  const absl::Status status = engine_->Forward(
-      {pixels.const_data_ptr<float>(), static_cast<int>(pixels.size(0)),
-       static_cast<int>(pixels.size(2)), static_cast<int>(pixels.size(3))},
-      {normal.const_data_ptr<float>(), reduce.const_data_ptr<float>()},
-      logits.mutable_data_ptr<float>());
+  const SearchEngine::Images engine_images = {
+      pixels.const_data_ptr<float>(), static_cast<int>(pixels.size(0)),
+      static_cast<int>(pixels.size(2)), static_cast<int>(pixels.size(3))};
+  const SearchEngine::Weights engine_weights = {normal.const_data_ptr<float>(),
+                                                reduce.const_data_ptr<float>()};
+  float* const to = logits.mutable_data_ptr<float>();
+  if (!is_training()) {
+    engine_->Evaluate(engine_images, engine_weights, to);
+    return logits;
+  }
+  const absl::Status status =
+      engine_->Forward(engine_images, engine_weights, to);
   TORCH_CHECK_VALUE(status.ok(), std::string(status.message()));
   batches_tracked_.add_(1);
   if (torch::autograd::compute_requires_grad(weights.normal, weights.reduce,

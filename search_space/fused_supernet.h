@@ -23,9 +23,9 @@ namespace fairdarts {
 // into the engine's flat buffers and have to stay there: write into them
 // (copy_), but do not move or convert the module.
 //
-// Outside of training mode it is S1Supernet over the same tensors. In training
-// mode images are float32 on the CPU and get no gradient, and only the last
-// Forward() can be differentiated, once.
+// In training mode images are float32 on the CPU and get no gradient, and only
+// the last Forward() can be differentiated, once. Outside of it, where
+// gradients are recorded, it is S1Supernet over the same tensors.
 class FusedSupernet : public Supernet {
  public:
   // The errors of S1Supernet::Create(), and an environment error where the

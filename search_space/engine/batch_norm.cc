@@ -49,16 +49,26 @@ void BatchNorm::FinishForward(int blocks, int64_t count) {
     const double mean = sum / n;
     // The maximum would turn a NaN into 0 the other way round.
     const double variance = std::max(squares / n - mean * mean, 0.0);
-    mean_[c] = mean;
-    inverse_[c] = 1 / std::sqrt(variance + kEpsilon);
-    factors_[c] = static_cast<float>(inverse_[c]);
-    terms_[c] = static_cast<float>(-mean * inverse_[c]);
+    SetStatistics(c, mean, variance);
     for (float* const running : running_) {
       running[c] = Move(running[c], mean);
       running[channels_ + c] =
           Move(running[channels_ + c], variance * n / (n - 1));
     }
   }
+}
+
+void BatchNorm::UseRunning(size_t index) {
+  for (int c = 0; c < channels_; ++c) {
+    SetStatistics(c, running_[index][c], running_[index][channels_ + c]);
+  }
+}
+
+void BatchNorm::SetStatistics(int channel, double mean, double variance) {
+  mean_[channel] = mean;
+  inverse_[channel] = 1 / std::sqrt(variance + kEpsilon);
+  factors_[channel] = static_cast<float>(inverse_[channel]);
+  terms_[channel] = static_cast<float>(-mean * inverse_[channel]);
 }
 
 void BatchNorm::SetAffine(const float* weight, const float* bias) {

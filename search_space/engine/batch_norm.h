@@ -1,8 +1,9 @@
 #ifndef SEARCH_SPACE_ENGINE_BATCH_NORM_H_
 #define SEARCH_SPACE_ENGINE_BATCH_NORM_H_
 
-// One batch norm in training mode, as the weighted sums that lane_norm applies.
+// One batch norm as the weighted sums that lane_norm applies.
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -30,6 +31,9 @@ class BatchNorm {
   // From all blocks' sums, `count` values a channel: yhat = a*y + b. Moves the
   // running statistics as torch does (momentum 0.1, variance unbiased).
   void FinishForward(int blocks, int64_t count);
+
+  // From the running statistics instead: those added as number `index`.
+  void UseRunning(size_t index);
 
   // Gives yhat' = weight * yhat + bias instead.
   void SetAffine(const float* weight, const float* bias);
@@ -70,6 +74,8 @@ class BatchNorm {
   const float* gradient_terms() const { return gradient_terms_.data(); }
 
  private:
+  void SetStatistics(int channel, double mean, double variance);
+
   int channels_;
   std::vector<float*> running_;
   std::vector<double> blocks_;

@@ -191,7 +191,14 @@ std::array<const float*, kEdgeCandidates> Cell::Outputs(const Edge& edge,
 
 void Cell::Forward(Team& team, int thread, const BatchBlocks& batch,
                    const CellTensors& tensors, const float* weights,
-                   Worker& worker) {
+                   NormStatistics statistics, Worker& worker) {
+  const auto finish = [&](BatchNorm& norm, MapSize size) {
+    if (statistics == NormStatistics::kBatch) {
+      norm.FinishForward(batch.blocks(), Count(batch, size));
+    } else {
+      norm.UseRunning(0);
+    }
+  };
   const LaneTensor* const from[kCellInputs] = {&tensors.before_previous,
                                                &tensors.previous};
   // Before batch norm: into the states, which then normalise themselves.
@@ -202,14 +209,15 @@ void Cell::Forward(Team& team, int thread, const BatchBlocks& batch,
   });
   team.Barrier([&] {
     for (Pointwise& p : preprocess_) {
-      p.norm().FinishForward(batch.blocks(), Count(batch, state_size_));
+      finish(p.norm(), state_size_);
     }
   });
   for (int s = 0; s < kSources; ++s) {
     const LaneTensor state = State(tensors, s);
-    for (const int number : leaving_[s]) {
+    for (size_t index = 0; index < leaving_[s].size(); ++index) {
+      const int number = leaving_[s][index];
       Edge& edge = edges_[number];
-      const bool first = number == leaving_[s].front();
+      const bool first = index == 0;
       team.ForBlocks(thread, batch, [&](int b) {
         if (first) {
           if (s < kCellInputs) NormalizeInput(batch, b, s);
@@ -218,24 +226,26 @@ void Cell::Forward(Team& team, int thread, const BatchBlocks& batch,
         FirstHalves(edge, state, batch, b, worker);
       });
       team.Barrier([&] {
-        const int64_t count = Count(batch, output_size_);
-        if (first) {
-          sources_[s].max_norm.FinishForward(batch.blocks(), count);
-          sources_[s].average_norm.FinishForward(batch.blocks(), count);
+        BatchNorm& max_norm = sources_[s].max_norm;
+        BatchNorm& average_norm = sources_[s].average_norm;
+        if (statistics == NormStatistics::kRunning) {
+          // Every edge has its own of these.
+          max_norm.UseRunning(index);
+          average_norm.UseRunning(index);
+        } else if (first) {
+          finish(max_norm, output_size_);
+          finish(average_norm, output_size_);
         }
         for (const int u : kFirstUnits) {
-          edge.units[u].norm().FinishForward(batch.blocks(), count);
+          finish(edge.units[u].norm(), output_size_);
         }
-        for (Pointwise& skip : edge.skip) {
-          skip.norm().FinishForward(batch.blocks(), count);
-        }
+        for (Pointwise& skip : edge.skip) finish(skip.norm(), output_size_);
       });
       team.ForBlocks(thread, batch,
                      [&](int b) { SecondHalves(edge, batch, b, worker); });
       team.Barrier([&] {
         for (const int u : kSecondUnits) {
-          edge.units[u].norm().FinishForward(batch.blocks(),
-                                             Count(batch, output_size_));
+          finish(edge.units[u].norm(), output_size_);
         }
       });
       const LaneTensor node = State(tensors, kCellInputs + edge.node);

@@ -45,6 +45,12 @@ struct CellScratch {
   float* states[2] = {};    // the gradients of the first two states
 };
 
+// What batch norm normalises with.
+enum class NormStatistics {
+  kBatch,    // in training: the batch's, which move the running ones
+  kRunning,  // in evaluation
+};
+
 // What a cell works on; all tensors hold all blocks.
 struct CellTensors {
   LaneTensor before_previous;
@@ -77,7 +83,7 @@ class Cell {
   // weights [kS1Edges][kEdgeCandidates].
   void Forward(Team& team, int thread, const BatchBlocks& batch,
                const CellTensors& tensors, const float* weights,
-               Worker& worker);
+               NormStatistics statistics, Worker& worker);
 
   // Of the gradient of the output (changed on the way), those of the inputs,
   // to which is added; without data where they are not wanted. The weights'

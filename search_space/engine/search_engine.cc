@@ -60,12 +60,15 @@ SearchEngine::SearchEngine(const S1Config& config,
   }
 }
 
+bool SearchEngine::HasMemoryFor(const Images& images) const {
+  return images.height == image_size_.height &&
+         images.width == image_size_.width && !cells_.empty();
+}
+
 void SearchEngine::Prepare(const Images& images) {
   batch_.images = images.count;
+  if (HasMemoryFor(images) && batch_.blocks() <= blocks_) return;
   const MapSize size{images.height, images.width};
-  const bool same_size = size.height == image_size_.height &&
-                         size.width == image_size_.width && !cells_.empty();
-  if (same_size && batch_.blocks() <= blocks_) return;
   image_size_ = size;
   blocks_ = batch_.blocks();
   // Free what there was before there is anything new.
@@ -196,6 +199,28 @@ absl::Status SearchEngine::Forward(const Images& images, const Weights& weights,
         images.count, " image of ", images.height, "x", images.width,
         " gives one"));
   }
+  Run(images, weights, NormStatistics::kBatch, logits);
+  ++forwards_;
+  return absl::OkStatus();
+}
+
+void SearchEngine::Evaluate(const Images& images, const Weights& weights,
+                            float* logits) {
+  Images part = images;
+  for (int done = 0; done < images.count; done += part.count) {
+    part.pixels = images.pixels + int64_t{done} * config_.image_channels *
+                                      images.height * images.width;
+    const int blocks = HasMemoryFor(images) ? blocks_ : team_.threads();
+    part.count = std::min(images.count - done, blocks * kLanes);
+    Prepare(part);
+    Run(part, weights, NormStatistics::kRunning,
+        logits + done * config_.classes);
+  }
+  batch_.images = 0;
+}
+
+void SearchEngine::Run(const Images& images, const Weights& weights,
+                       NormStatistics statistics, float* logits) {
   std::copy_n(weights.normal, kWeights, weights_[0].begin());
   std::copy_n(weights.reduce, kWeights, weights_[1].begin());
   team_.Run([&](int thread) {
@@ -208,16 +233,14 @@ absl::Status SearchEngine::Forward(const Images& images, const Weights& weights,
         }
       }
     }
-    StemForward(thread, images, worker);
+    StemForward(thread, images, statistics, worker);
     for (size_t i = 0; i < cells_.size(); ++i) {
       const int cell = static_cast<int>(i);
       cells_[i].Forward(team_, thread, batch_, TensorsOf(cell), WeightsOf(cell),
-                        worker);
+                        statistics, worker);
     }
     HeadForward(thread, logits, worker);
   });
-  ++forwards_;
-  return absl::OkStatus();
 }
 
 void SearchEngine::GatherStem(int block, int row, float* slab) const {
@@ -244,7 +267,7 @@ void SearchEngine::GatherStem(int block, int row, float* slab) const {
 }
 
 void SearchEngine::StemForward(int thread, const Images& images,
-                               Worker& worker) {
+                               NormStatistics statistics, Worker& worker) {
   const int channels = stem_y_.channels;
   const int taps = kStemTaps * image_.channels;
   const int64_t pixels = int64_t{image_.height} * image_.width;
@@ -283,7 +306,11 @@ void SearchEngine::StemForward(int thread, const Images& images,
     AddLanes(sums, 2 * channels, totals);
   });
   team_.Barrier([&] {
-    stem_norm_.FinishForward(batch_.blocks(), batch_.images * pixels);
+    if (statistics == NormStatistics::kBatch) {
+      stem_norm_.FinishForward(batch_.blocks(), batch_.images * pixels);
+    } else {
+      stem_norm_.UseRunning(0);
+    }
     stem_norm_.SetAffine(&parameters_[layout_.stem_norm_weight],
                          &parameters_[layout_.stem_norm_bias]);
   });

@@ -1,8 +1,8 @@
 #ifndef SEARCH_SPACE_ENGINE_SEARCH_ENGINE_H_
 #define SEARCH_SPACE_ENGINE_SEARCH_ENGINE_H_
 
-// The S1 search network (s1_supernet.h) in training mode, forward and backward,
-// without LibTorch: the same mathematics, other sums of the same terms.
+// The S1 search network (s1_supernet.h), forward and backward, without
+// LibTorch: the same mathematics, other sums of the same terms.
 
 #include <array>
 #include <cstdint>
@@ -59,6 +59,11 @@ class SearchEngine {
   absl::Status Forward(const Images& images, const Weights& weights,
                        float* logits);
 
+  // Logits in evaluation mode, of any number of images: from the running
+  // statistics, which stay as they are. Takes as much memory as the largest
+  // batch so far, or as a block of images for each thread. Uses up a forward.
+  void Evaluate(const Images& images, const Weights& weights, float* logits);
+
   // The number of the last forward, from 1 on, as long as it has its backward
   // before it; else 0.
   int64_t pending() const { return batch_.images > 0 ? forwards_ : 0; }
@@ -76,6 +81,8 @@ class SearchEngine {
   SearchEngine(const S1Config& config, const SearchEngineOptions& options,
                std::unique_ptr<ThreadTeam> threads);
 
+  // Of this size, of blocks_ blocks.
+  bool HasMemoryFor(const Images& images) const;
   void Prepare(const Images& images);
   void Allocate();
   LaneTensor Output(int index) const;  // 0: the stem's, then the cells'
@@ -84,7 +91,11 @@ class SearchEngine {
   CellTensors GradientsOf(int cell, bool with_parameters) const;
   const float* WeightsOf(int cell) const;
 
-  void StemForward(int thread, const Images& images, Worker& worker);
+  // Of images that there is memory for.
+  void Run(const Images& images, const Weights& weights,
+           NormStatistics statistics, float* logits);
+  void StemForward(int thread, const Images& images, NormStatistics statistics,
+                   Worker& worker);
   void StemBackward(int thread, float* parameter_gradients, Worker& worker);
   void HeadForward(int thread, float* logits, Worker& worker);
   void HeadBackward(int thread, const float* d_logits,

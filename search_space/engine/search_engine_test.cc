@@ -106,6 +106,30 @@ TEST(SearchEngineTest, StepsBeforeChangeNoBit) {
   EXPECT_EQ(actual.gradients, expected.gradients);
 }
 
+TEST(SearchEngineTest, EvaluationKeepsToTheMemoryAndToEachImage) {
+  const std::vector<float> pixels = Values(50 * 64, "pixels");
+  const std::vector<float> weights =
+      Values(kS1Edges * kEdgeCandidates, "weights");
+  const auto evaluate = [&](SearchEngine& engine, int images) {
+    std::vector<float> logits(images * kConfig.classes);
+    engine.Evaluate({pixels.data(), images, 8, 8},
+                    {weights.data(), weights.data()}, logits.data());
+    EXPECT_EQ(engine.pending(), 0);
+    return logits;
+  };
+  const std::vector<float> expected = evaluate(*EngineOf(1, BestIsa()), 50);
+  EXPECT_EQ(evaluate(*EngineOf(3, BestIsa()), 50), expected);
+  const std::unique_ptr<SearchEngine> engine = EngineOf(1, BestIsa());
+  const std::vector<float> statistics(
+      engine->statistics(),
+      engine->statistics() + engine->layout().statistic_size);
+  const std::vector<float> alone = evaluate(*engine, 1);
+  EXPECT_TRUE(std::equal(alone.begin(), alone.end(), expected.begin()));
+  EXPECT_EQ(evaluate(*engine, 50), expected);
+  EXPECT_TRUE(
+      std::equal(statistics.begin(), statistics.end(), engine->statistics()));
+}
+
 TEST(SearchEngineTest, RefusesOneValueAChannel) {
   const std::unique_ptr<SearchEngine> engine = EngineOf(1, BestIsa());
   const std::vector<float> values(196, 0.5f);
