@@ -53,12 +53,12 @@ SearchStep::SearchStep(std::shared_ptr<Supernet> supernet, const Alphas& alphas,
                        const SearchStepOptions& options)
     : options_(options),
       supernet_(std::move(supernet)),
-      parameters_(supernet_->parameters()),
       alphas_(alphas),
       architect_(std::move(architect)),
-      optimizer_(parameters_, torch::optim::SGDOptions(options.learning_rate)
-                                  .momentum(options.momentum)
-                                  .weight_decay(options.weight_decay)) {}
+      optimizer_(supernet_->parameters(),
+                 torch::optim::SGDOptions(options.learning_rate)
+                     .momentum(options.momentum)
+                     .weight_decay(options.weight_decay)) {}
 
 absl::StatusOr<StepResult> SearchStep::Run(const Batch& train,
                                            const Batch& alpha) {
@@ -85,8 +85,7 @@ absl::StatusOr<StepResult> SearchStep::RunOrThrow(const Batch& train,
   alphas_.normal.mutable_grad().reset();
   alphas_.reduce.mutable_grad().reset();
   loss.total.backward();
-  result.gradient_norm =
-      torch::nn::utils::clip_grad_norm_(parameters_, options_.gradient_clip);
+  result.gradient_norm = optimizer_.GradientNorm();
   if (!std::isfinite(result.gradient_norm)) {
     return NumbersError(absl::StrCat("the norm of the weight gradients is ",
                                      result.gradient_norm));
@@ -95,7 +94,7 @@ absl::StatusOr<StepResult> SearchStep::RunOrThrow(const Batch& train,
     FD_RETURN_IF_ERROR(
         architect_->StepAlong(alphas_.normal.grad(), alphas_.reduce.grad()));
   }
-  optimizer_.step();
+  optimizer_.ClippedStep(result.gradient_norm, options_.gradient_clip);
 
   const torch::NoGradGuard no_grad;
   result.correct = loss.logits.argmax(1).eq(train.labels).sum().item<int64_t>();

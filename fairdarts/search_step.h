@@ -10,19 +10,18 @@
 // Single-level: one forward and backward of the training batch, from which
 // weights and alphas step together.
 //
-// The weights' optimiser is SGD with momentum (v = momentum * v + g,
-// w -= lr * v) and weight decay as an L2 term in g, after the gradient over
-// all weights together has been clipped to a norm.
+// The weights' optimiser is SGD with momentum and weight decay, after the
+// gradient over all weights together has been clipped to a norm (sgd.h).
 
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "fairdarts/architect.h"
 #include "fairdarts/relaxation.h"
 #include "fairdarts/search_loss.h"
+#include "fairdarts/sgd.h"
 #include "search_space/supernet.h"
 
 namespace fairdarts {
@@ -74,7 +73,7 @@ class SearchStep {
   // their optimiser goes on moving them) and what these two remember. The first
   // is over the network's parameters(), the second over the alphas, normal
   // before reduce.
-  torch::optim::SGD& weight_optimizer() { return optimizer_; }
+  Sgd& weight_optimizer() { return optimizer_; }
   torch::optim::Adam& alpha_optimizer() { return architect_->optimizer(); }
 
  private:
@@ -86,10 +85,9 @@ class SearchStep {
 
   const SearchStepOptions options_;
   const std::shared_ptr<Supernet> supernet_;
-  const std::vector<torch::Tensor> parameters_;
   const Alphas alphas_;
   const std::unique_ptr<Architect> architect_;
-  torch::optim::SGD optimizer_;
+  Sgd optimizer_;
 };
 
 }  // namespace fairdarts

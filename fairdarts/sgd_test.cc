@@ -1,0 +1,94 @@
+// Against torch's own optimiser behind its own clipping.
+
+#include "fairdarts/sgd.h"
+
+#include <gtest/gtest.h>
+#include <torch/nn/utils/clip_grad.h>
+
+#include <limits>
+#include <vector>
+
+#include "tests/tensor_near.h"
+
+namespace fairdarts {
+namespace {
+
+// Both round each of about five operations a step.
+constexpr double kSteps = 4;
+constexpr double kFloat = 5 * kSteps * 6e-8;
+
+// Sizes around the vectors of the norm; the last is laid out otherwise.
+std::vector<torch::Tensor> Parameters(torch::ScalarType type) {
+  torch::manual_seed(3);
+  std::vector<torch::Tensor> parameters;
+  for (const int64_t size : {1, 15, 16, 17, 130}) {
+    parameters.push_back(torch::randn({size}, type));
+  }
+  parameters.push_back(torch::randn({3, 4, 5, 2}, type)
+                           .contiguous(torch::MemoryFormat::ChannelsLast));
+  for (torch::Tensor& parameter : parameters) parameter.requires_grad_();
+  return parameters;
+}
+
+void SetGradients(std::vector<torch::Tensor>& parameters, int step) {
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    torch::manual_seed(100 * step + i);
+    // Row-major, whatever the parameter is.
+    parameters[i].mutable_grad() =
+        torch::randn(parameters[i].sizes(), parameters[i].options());
+  }
+}
+
+torch::optim::SGDOptions Options() {
+  return torch::optim::SGDOptions(0.1).momentum(0.9).weight_decay(0.01);
+}
+
+class SgdTest : public testing::TestWithParam<double> {};
+
+TEST_P(SgdTest, StepsAsTorchDoes) {
+  for (const auto& [type, tolerance] :
+       {std::pair(torch::kDouble, 1e-13), std::pair(torch::kFloat, kFloat)}) {
+    std::vector<torch::Tensor> expected = Parameters(type);
+    std::vector<torch::Tensor> actual = Parameters(type);
+    torch::optim::SGD torch_sgd(expected, Options());
+    Sgd sgd(actual, Options());
+    for (int step = 0; step < kSteps; ++step) {
+      SetGradients(expected, step);
+      SetGradients(actual, step);
+      if (step == 2) {
+        // One that this step does not reach, and another rate.
+        expected[1].mutable_grad().reset();
+        actual[1].mutable_grad().reset();
+        torch_sgd.param_groups()[0].options().set_lr(0.05);
+        sgd.param_groups()[0].options().set_lr(0.05);
+      }
+      const double norm =
+          torch::nn::utils::clip_grad_norm_(expected, GetParam());
+      torch_sgd.step();
+      EXPECT_NEAR(sgd.GradientNorm(), norm, tolerance * norm);
+      sgd.ClippedStep(sgd.GradientNorm(), GetParam());
+      for (size_t i = 0; i < expected.size(); ++i) {
+        EXPECT_THAT(actual[i].detach(),
+                    TensorNear(expected[i].detach(), {10 * tolerance, 0}))
+            << "step " << step << ", parameter " << i;
+      }
+    }
+  }
+}
+
+// Far below and far above the norm, about 17.
+INSTANTIATE_TEST_SUITE_P(Clip, SgdTest, testing::Values(0.5, 1e6));
+
+TEST(SgdNormTest, IsNotFiniteWhereAGradientIsNot) {
+  std::vector<torch::Tensor> parameters = Parameters(torch::kFloat);
+  Sgd sgd(parameters, Options());
+  for (const double value : {std::numeric_limits<double>::infinity(),
+                             std::numeric_limits<double>::quiet_NaN()}) {
+    SetGradients(parameters, 0);
+    parameters[3].mutable_grad()[16] = value;
+    EXPECT_FALSE(std::isfinite(sgd.GradientNorm()));
+  }
+}
+
+}  // namespace
+}  // namespace fairdarts
