@@ -17,6 +17,12 @@ absl::Status Validate(const google::protobuf::Message& message) {
   FD_RETURN_IF_ERROR(
       Annotate(CheckThreshold(static_cast<float>(config.op_threshold())),
                "op_threshold"));
+  if (config.engine() == SearchConfig::FUSED &&
+      config.memory_format() != Machine::AUTO) {
+    return UsageError(
+        "memory_format: the fused engine has an order of its own; give auto, "
+        "or --engine=plain");
+  }
   return CheckCommonRules(config);
 }
 

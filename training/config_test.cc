@@ -242,6 +242,15 @@ TEST(ConfigTest, RefusesACosineThatRises) {
       "0.01");
 }
 
+TEST(ConfigTest, RefusesAMemoryFormatThatTheEngineWouldNotUse) {
+  EXPECT_EQ(Complaint({"--memory_format=contiguous"}),
+            "memory_format: the fused engine has an order of its own; give "
+            "auto, or --engine=plain");
+  EXPECT_EQ(Resolved({"--memory_format=contiguous", "--engine=plain"})
+                .config.memory_format(),
+            Machine::CONTIGUOUS);
+}
+
 TEST(ConfigTest, RefusesANameThatIsAPath) {
   EXPECT_EQ(Complaint({"--save", "a/b"}),
             "save: 'a/b': must be a name without '/' and control characters");
