@@ -1,5 +1,5 @@
 #!/bin/bash
-# By hand: the tests of kernels and sessions, compiled for 64-bit Arm and run
+# By hand: the tests of kernels, sessions and the search engine, compiled for 64-bit Arm and run
 # under QEMU, for machines without one.
 #
 #   apt-get install g++-aarch64-linux-gnu googletest qemu-user
@@ -27,7 +27,8 @@ query() { ${BAZEL:-./bazelw} query "$@" 2> "$work/query.log" ||
 sources() { sed -n 's,^//\([^:]*\):\(.*\.cc\)$,\1/\2,p' "$1" | sort -u; }
 
 echo "What is to be compiled ..."
-packages="//ops/kernels/... + //fairdarts/runtime/..."
+packages="//ops/kernels/... + //fairdarts/runtime/... +
+          //search_space/engine/..."
 # Those with protobuf would need it for Arm as well.
 tests="(kind(cc_test, $packages) except
         rdeps($packages, @com_google_protobuf//:protobuf))"
