@@ -1,7 +1,7 @@
 #!/bin/bash
-# By hand: the tests of kernels, sessions and the search engine, compiled for 64-bit Arm and run
 # By hand: the tests of kernels, sessions and the search engine, compiled for
 # 64-bit Arm and run under QEMU, for machines without one.
+#
 #   apt-get install g++-aarch64-linux-gnu googletest qemu-user
 #   tests/cross/neon.sh [--gtest_filter=PATTERN ...]
 #
