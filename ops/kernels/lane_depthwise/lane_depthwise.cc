@@ -279,7 +279,7 @@ void WeightGradient(const LaneDepthwiseWeightArguments& a) {
   const D d;
   constexpr int kPad = Padding(kKernel, kDilation);
   // A register file of 16 holds these sums beside a tile.
-  constexpr int kSets = 2;
+  constexpr int kSets = kKernel > 5 ? 1 : 2;
   const int width = a.shape.out_width();
   for (int c = 0; c < a.shape.channels; ++c) {
     for (int r = 0; r < kKernel; ++r) {
@@ -299,16 +299,18 @@ void WeightGradient(const LaneDepthwiseWeightArguments& a) {
       float* const weights = a.weights + (c * kKernel + r) * kKernel;
 #pragma GCC unroll 8
       for (int s = 0; s < kKernel; ++s) {
-        weights[s] += hn::GetLane(
-            hn::SumOfLanes(d, hn::Add(sums[0][s], sums[kSets - 1][s])));
+        weights[s] += hn::GetLane(hn::SumOfLanes(
+            d,
+            kSets == 1 ? sums[0][s] : hn::Add(sums[0][s], sums[kSets - 1][s])));
       }
     }
   }
 }
 
-#define FD_EVERY_SHAPE(function)                                          \
-  function(3, 1, 1) function(3, 1, 2) function(3, 2, 1) function(3, 2, 2) \
-      function(5, 1, 1) function(5, 1, 2) function(5, 2, 1) function(5, 2, 2)
+#define FD_EVERY_SHAPE(function)                                              \
+  function(3, 1, 1) function(3, 1, 2) function(3, 2, 1) function(3, 2, 2)     \
+      function(5, 1, 1) function(5, 1, 2) function(5, 2, 1) function(5, 2, 2) \
+          function(7, 1, 1) function(7, 2, 1)
 
 void Forward(const LaneDepthwiseArguments& a) {
   const LaneDepthwiseShape& shape = a.shape;
@@ -331,6 +333,7 @@ void Gradient(const LaneDepthwiseArguments& a) {
   FD_CASE(3, 2)
   FD_CASE(5, 1)
   FD_CASE(5, 2)
+  FD_CASE(7, 1)
 #undef FD_CASE
 }
 
@@ -418,9 +421,9 @@ void WeightsReference(const LaneDepthwiseWeightArguments& a) {
 }
 
 void Check(const LaneDepthwiseShape& shape) {
-  FD_CHECK(shape.kernel == 3 || shape.kernel == 5);
+  FD_CHECK(shape.kernel == 3 || shape.kernel == 5 || shape.kernel == 7);
   FD_CHECK(shape.stride == 1 || shape.stride == 2);
-  FD_CHECK(shape.dilation == 1 || shape.dilation == 2);
+  FD_CHECK(shape.dilation == 1 || (shape.dilation == 2 && shape.kernel < 7));
 }
 
 }  // namespace

@@ -20,9 +20,9 @@
 namespace fairdarts {
 
 struct LaneDepthwiseShape {
-  int kernel;    // 3 or 5
+  int kernel;    // 3, 5 or 7
   int stride;    // 1 or 2
-  int dilation;  // 1 or 2
+  int dilation;  // 1 or 2, for kernel 7 only 1
   int channels;
   int height;  // of the input, as width; from 1 on
   int width;

@@ -112,20 +112,38 @@ void Dots(const LaneDotsArguments& a) {
   }
 }
 
-template <int kTile, bool kRelu>
+// kTile vectors from a whole pixel on, or, where kTile is 1, from any vector.
+template <int kTile, bool kRelu, bool kLaneFactors>
 HWY_INLINE void WeightedTile(const LaneWeightedSumArguments& a, int channel,
                              int64_t offset, float* to) {
   const D d;
+  // Vectors that differ in their factors.
+  constexpr int kFactors = !kLaneFactors ? 1 : kTile < kParts ? kTile : kParts;
+  const int part = kLaneFactors ? static_cast<int>(offset % kLanes) : 0;
+  const auto load = [&](const float* values, int64_t index,
+                        V(&vectors)[kFactors]) HWY_ATTR {
+#pragma GCC unroll 4
+    for (int p = 0; p < kFactors; ++p) {
+      vectors[p] =
+          kLaneFactors
+              ? hn::LoadU(d, values + index * kLanes + part + p * kPart)
+              : hn::Set(d, values[index]);
+    }
+  };
   V sums[kTile];
+  V terms[kFactors];
+  load(a.terms, channel, terms);
 #pragma GCC unroll 8
-  for (int i = 0; i < kTile; ++i) sums[i] = hn::Set(d, a.terms[channel]);
+  for (int i = 0; i < kTile; ++i) sums[i] = terms[i % kFactors];
   for (int n = 0; n < a.inputs; ++n) {
-    const V factor = hn::Set(d, a.factors[n * a.shape.channels + channel]);
+    V factors[kFactors];
+    load(a.factors, int64_t{n} * a.shape.channels + channel, factors);
     const float* const y = a.y[n] + offset;
     PrefetchAhead<kTile>(y);
 #pragma GCC unroll 8
     for (int i = 0; i < kTile; ++i) {
-      sums[i] = hn::MulAdd(factor, hn::LoadU(d, y + i * kPart), sums[i]);
+      sums[i] = hn::MulAdd(factors[i % kFactors], hn::LoadU(d, y + i * kPart),
+                           sums[i]);
     }
   }
 #pragma GCC unroll 8
@@ -134,7 +152,7 @@ HWY_INLINE void WeightedTile(const LaneWeightedSumArguments& a, int channel,
   }
 }
 
-template <bool kRelu>
+template <bool kRelu, bool kLaneFactors>
 void WeightedSumOf(const LaneWeightedSumArguments& a) {
   constexpr int kTile = 8;
   const int64_t size = int64_t{a.shape.width} * kLanes;
@@ -142,16 +160,20 @@ void WeightedSumOf(const LaneWeightedSumArguments& a) {
     float* const to = a.to + c * a.to_channel;
     int64_t i = 0;
     for (; i + kTile * kPart <= size; i += kTile * kPart) {
-      WeightedTile<kTile, kRelu>(a, c, c * size + i, to + i);
+      WeightedTile<kTile, kRelu, kLaneFactors>(a, c, c * size + i, to + i);
     }
     for (; i < size; i += kPart) {
-      WeightedTile<1, kRelu>(a, c, c * size + i, to + i);
+      WeightedTile<1, kRelu, kLaneFactors>(a, c, c * size + i, to + i);
     }
   }
 }
 
 void WeightedSum(const LaneWeightedSumArguments& a) {
-  a.relu ? WeightedSumOf<true>(a) : WeightedSumOf<false>(a);
+  if (a.lane_factors) {
+    a.relu ? WeightedSumOf<true, true>(a) : WeightedSumOf<false, true>(a);
+  } else {
+    a.relu ? WeightedSumOf<true, false>(a) : WeightedSumOf<false, false>(a);
+  }
 }
 
 void MaskedDots(const LaneMaskedDotsArguments& a) {
@@ -276,10 +298,12 @@ void DotsReference(const LaneDotsArguments& a) {
 
 void WeightedSumReference(const LaneWeightedSumArguments& a) {
   const int64_t size = int64_t{a.shape.width} * kLanes;
-  ForEach(a.shape, [&](int c, int, int64_t i) {
-    float sum = a.terms[c];
+  ForEach(a.shape, [&](int c, int lane, int64_t i) {
+    const int factor = a.lane_factors ? lane : c;
+    const int factors = a.shape.channels * (a.lane_factors ? kLanes : 1);
+    float sum = a.terms[factor];
     for (int n = 0; n < a.inputs; ++n) {
-      sum += a.factors[n * a.shape.channels + c] * a.y[n][i];
+      sum += a.factors[n * factors + factor] * a.y[n][i];
     }
     a.to[c * a.to_channel + i - c * size] = a.relu ? ReluOf(sum) : sum;
   });

@@ -55,6 +55,9 @@ struct LaneWeightedSumArguments {
   float* to;             // may be one of the inputs
   int64_t to_channel;
   bool relu;
+  // Each lane has its own: factors [inputs][channels][kLanes], terms
+  // [channels][kLanes]. Zeros clear the lanes without an image.
+  bool lane_factors = false;
 };
 
 // The backward of z = max(a*y + b, 0): g *= (a*y + b > 0), in place, and the

@@ -134,6 +134,42 @@ TEST_P(LaneNormTest, WeightedSum) {
   });
 }
 
+TEST_P(LaneNormTest, WeightedSumWithFactorsOfEachLane) {
+  ForEachWidth([&](const LaneRowShape& s) {
+    for (const int inputs : {0, 1, 2, kLaneInputs}) {
+      for (const bool relu : {false, true}) {
+        const std::vector<float> y = Values(inputs * Size(s), 1);
+        const std::vector<float> factors =
+            Values(inputs * kChannels * kLanes, 2);
+        const std::vector<float> terms = Values(kChannels * kLanes, 3);
+        const int64_t row = s.width * kLanes;
+        std::vector<float> to(Size(s), 7);
+        std::vector<double> expected(to.size());
+        LaneWeightedSumArguments a{};
+        a.shape = s;
+        a.inputs = inputs;
+        a.factors = factors.data();
+        a.terms = terms.data();
+        a.to = to.data();
+        a.to_channel = row;
+        a.relu = relu;
+        a.lane_factors = true;
+        for (int n = 0; n < inputs; ++n) a.y[n] = y.data() + n * Size(s);
+        for (int64_t i = 0; i < Size(s); ++i) {
+          const int64_t lane = i / row * kLanes + i % kLanes;
+          double sum = terms[lane];
+          for (int n = 0; n < inputs; ++n) {
+            sum += double{factors[n * kChannels * kLanes + lane]} * a.y[n][i];
+          }
+          expected[i] = relu ? std::max(sum, 0.0) : sum;
+        }
+        LaneWeightedSumFor(GetParam())(a);
+        ExpectNear(to, expected, Tolerance(inputs + 1));
+      }
+    }
+  });
+}
+
 TEST_P(LaneNormTest, MaskedDots) {
   ForEachWidth([&](const LaneRowShape& s) {
     const std::vector<float> y = Values(Size(s), 1);
