@@ -35,6 +35,12 @@ struct LaneTensor {
   }
 };
 
+// Of a weighted sum whose lanes have their own (lane_norm).
+struct LaneFactors {
+  const float* factors = nullptr;
+  const float* terms = nullptr;
+};
+
 // Floats that LaneTensorAt() needs for one block.
 inline int64_t LaneTensorSize(int channels, int height, int width) {
   return int64_t{channels} * height * width * kLanes;

@@ -66,23 +66,26 @@ void Pointwise::Forward(const BatchBlocks&, int block, const LaneTensor& x,
 void Pointwise::Backward(const BatchBlocks& batch, int block,
                          const LaneTensor& g, const LaneTensor& of,
                          const LaneTensor& x, bool masked, const LaneTensor& dx,
-                         float* gradients, Worker& worker) const {
+                         float* gradients, Worker& worker,
+                         const LaneFactors& own) const {
   const int width = g.width;
   const int64_t slab = SlabChannel(width);
   const int64_t size = int64_t{part_channels()} * in_channels_;
   const int lanes = batch.lanes(block);
+  const bool each = own.factors != nullptr;
   float* const dy = worker.slab_a.get();
   float* const other = worker.slab_b.get();
   for (int row = 0; row < g.height; ++row) {
     kernels_->weighted_sum({g.row_shape(),
                             2,
                             {g.Row(block, row), of.Row(block, row)},
-                            norm_.gradient_factors(),
-                            norm_.gradient_terms(),
+                            each ? own.factors : norm_.gradient_factors(),
+                            each ? own.terms : norm_.gradient_terms(),
                             dy,
                             slab,
-                            /*relu=*/false});
-    if (lanes < kLanes) ClearLanes(g.row_shape(), lanes, dy, slab);
+                            /*relu=*/false,
+                            each});
+    if (!each && lanes < kLanes) ClearLanes(g.row_shape(), lanes, dy, slab);
     for (int part = 0; part < parts(); ++part) {
       const int in_row = row * stride() + part;
       if (in_row >= x.height) continue;

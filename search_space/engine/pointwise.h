@@ -33,10 +33,12 @@ class Pointwise {
   // One block, from norm()'s backward: with dy = A*g + B*of + D,
   //   dx += (x > 0) * w^T dy; weight gradients where `gradients` is not null.
   // dx may be without data where it is not wanted; `masked` false leaves the
-  // (x > 0) out.
+  // (x > 0) out. Where `own` has factors, they are the A and B of each lane,
+  // and D its terms.
   void Backward(const BatchBlocks& batch, int block, const LaneTensor& g,
                 const LaneTensor& of, const LaneTensor& x, bool masked,
-                const LaneTensor& dx, float* gradients, Worker& worker) const;
+                const LaneTensor& dx, float* gradients, Worker& worker,
+                const LaneFactors& own = {}) const;
 
  private:
   int parts() const { return reduce_ ? 2 : 1; }

@@ -83,6 +83,7 @@ void Separable::Backward(const BatchBlocks& batch, int block,
   const int64_t slab = SlabChannel(width);
   const int64_t slab_row = channels * slab;
   const bool weight_gradients = a.pointwise_gradient != nullptr;
+  const bool own = a.lanes.factors != nullptr;
   // The gradient of the depthwise convolution's output.
   const LaneTensor du =
       LaneTensorAt(worker.block_a.get(), channels, height, width);
@@ -101,12 +102,14 @@ void Separable::Backward(const BatchBlocks& batch, int block,
       kernels_->weighted_sum({y_.row_shape(),
                               2,
                               {a.g.Row(block, row), y_.Row(block, row)},
-                              norm_.gradient_factors(),
-                              norm_.gradient_terms(),
+                              own ? a.lanes.factors : norm_.gradient_factors(),
+                              own ? a.lanes.terms : norm_.gradient_terms(),
                               dy_row,
                               slab,
-                              /*relu=*/false});
-      if (lanes < kLanes) ClearLanes(y_.row_shape(), lanes, dy_row, slab);
+                              /*relu=*/false,
+                              own});
+      if (!own && lanes < kLanes)
+        ClearLanes(y_.row_shape(), lanes, dy_row, slab);
       LaneGemmArguments product{packed_transposed_.data(),
                                 channels,
                                 channels,

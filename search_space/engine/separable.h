@@ -41,7 +41,8 @@ class Separable {
   //   dz (+)= depthwise^T(pointwise^T(dy)).
   // Where `previous` is not null the input was its NormalizedRelu() (`z` is not
   // read): dz is masked by that and `sums` [2][channels][kLanes] are those of
-  // dz and dz * previous->y(). Weight gradients where they are not null.
+  // dz and dz * previous->y(). Weight gradients where they are not null. Where
+  // `lanes` has factors, they are the A and B of each lane, and D its terms.
   struct BackwardArguments {
     LaneTensor g;
     LaneRows z;
@@ -51,6 +52,7 @@ class Separable {
     float* sums;
     float* depthwise_gradient;
     float* pointwise_gradient;
+    LaneFactors lanes = {};
   };
   void Backward(const BatchBlocks& batch, int block,
                 const BackwardArguments& arguments, Worker& worker) const;

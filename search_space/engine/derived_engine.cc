@@ -1,0 +1,326 @@
+#include "search_space/engine/derived_engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "fairdarts/base/check.h"
+#include "fairdarts/base/status.h"
+
+namespace fairdarts {
+namespace {
+
+StemLayout StemOf(const DerivedLayout& layout) {
+  StemLayout stem;
+  stem.image_channels = static_cast<int>(layout.image_channels);
+  stem.channels = static_cast<int>(layout.stem_channels);
+  stem.weight = layout.stem_weight;
+  stem.norm_weight = layout.stem_affine.weight;
+  stem.norm_bias = layout.stem_affine.bias;
+  return stem;
+}
+
+int64_t LargestRange(const DerivedLayout& layout) {
+  int64_t largest = layout.stem_affine.weight - layout.stem_weight;
+  for (const DerivedCellLayout& cell : layout.cells) {
+    largest = std::max(largest, cell.end - cell.begin);
+  }
+  return largest;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<DerivedEngine>> DerivedEngine::Create(
+    const Genotype& genotype, const NetworkConfig& config,
+    const DerivedEngineOptions& options) {
+  FD_RETURN_IF_ERROR(CheckDerivedEngine(genotype, config));
+  FD_ASSIGN_OR_RETURN(std::unique_ptr<ThreadTeam> threads,
+                      ThreadTeam::Create(options.threads));
+  return absl::WrapUnique(
+      new DerivedEngine(genotype, config, options, std::move(threads)));
+}
+
+DerivedEngine::DerivedEngine(const Genotype& genotype,
+                             const NetworkConfig& config,
+                             const DerivedEngineOptions& options,
+                             std::unique_ptr<ThreadTeam> threads)
+    : layout_(genotype, config),
+      kernels_(options.isa),
+      threads_(std::move(threads)),
+      team_(threads_.get()),
+      parameters_(layout_.parameter_size),
+      statistics_(layout_.statistic_size),
+      stem_(&kernels_, StemOf(layout_), parameters_.data(),
+            statistics_.data() + layout_.stem_norm),
+      block_gradients_{BlockGradients(LargestRange(layout_)),
+                       BlockGradients(LargestRange(layout_))} {
+  for (const FlatTensor& tensor : layout_.statistics) {
+    if (absl::EndsWith(tensor.name, "running_var")) {
+      std::fill_n(&statistics_[tensor.offset], tensor.size(), 1.0f);
+    }
+  }
+}
+
+int64_t DerivedEngine::pooled_channels() const {
+  return layout_.cells.back().output_channels();
+}
+
+int64_t DerivedEngine::auxiliary_channels() const {
+  return layout_.cells[layout_.auxiliary_cell].output_channels();
+}
+
+MapSize DerivedEngine::AuxiliaryMap(MapSize image) const {
+  for (int i = 0; i <= layout_.auxiliary_cell; ++i) {
+    if (!layout_.cells[i].reduction) continue;
+    image = {(image.height + 1) / 2, (image.width + 1) / 2};
+  }
+  return image;
+}
+
+void DerivedEngine::Prepare(const Images& images) {
+  batch_.images = images.count;
+  const MapSize size{images.height, images.width};
+  const bool same_size = size.height == image_size_.height &&
+                         size.width == image_size_.width && !cells_.empty();
+  if (same_size && batch_.blocks() <= blocks_) return;
+  image_size_ = size;
+  blocks_ = batch_.blocks();
+  // Free what there was before there is anything new.
+  cells_.clear();
+  workers_.clear();
+  cell_workers_.clear();
+  outputs_.clear();
+  saved_.reset();
+  scratch_.reset();
+  std::vector<MapSize> sizes = {size};
+  cells_.reserve(layout_.cells.size());  // cells stay where they are
+  for (const DerivedCellLayout& cell : layout_.cells) {
+    cells_.emplace_back(
+        &kernels_, cell,
+        sizes.size() < 2 ? sizes.back() : sizes[sizes.size() - 2],
+        parameters_.data(), statistics_.data());
+    sizes.push_back(cells_.back().output_size());
+  }
+  Allocate();
+}
+
+void DerivedEngine::Allocate() {
+  const int stem_channels = static_cast<int>(layout_.stem_channels);
+  const int height = image_size_.height;
+  const int width = image_size_.width;
+  int64_t output_size = LaneTensorSize(stem_channels, height, width);
+  int64_t largest_output = output_size;
+  int64_t saved_size = output_size + stem_.SavedSize(height, width);
+  int64_t scratch_size = 0;
+  int64_t map = 0;
+  int64_t channels = 0;
+  WorkerSizes sizes = stem_.Sizes(width);
+  sizes.Cover({0, 0, 2 * pooled_channels()});
+  for (size_t i = 0; i < cells_.size(); ++i) {
+    const DerivedCellEngine& cell = cells_[i];
+    output_size =
+        LaneTensorSize(static_cast<int>(layout_.cells[i].output_channels()),
+                       cell.output_size().height, cell.output_size().width);
+    largest_output = std::max(largest_output, output_size);
+    saved_size += output_size + cell.SavedSize();
+    scratch_size = std::max(scratch_size, cell.ScratchSize());
+    map = std::max(map, cell.MapFloats());
+    channels = std::max(channels, layout_.cells[i].channels);
+    sizes.Cover(cell.Sizes());
+  }
+  saved_ = AllocateLanes(saved_size * blocks_);
+  scratch_ =
+      AllocateLanes((scratch_size +
+                     static_cast<int64_t>(gradients_.size()) * largest_output) *
+                    blocks_);
+  for (int i = 0; i < team_.threads(); ++i) {
+    workers_.emplace_back(sizes);
+    cell_workers_.emplace_back(map, channels);
+  }
+
+  float* saved = saved_.get();
+  const auto take = [&](int64_t tensor_channels, MapSize size) {
+    const LaneTensor tensor = LaneTensorAt(
+        saved, static_cast<int>(tensor_channels), size.height, size.width);
+    saved += tensor.block * blocks_;
+    return tensor;
+  };
+  stem_.SetMemory(saved, height, width, blocks_);
+  saved += stem_.SavedSize(height, width) * blocks_;
+  outputs_ = {take(stem_channels, image_size_)};
+  float* scratch = scratch_.get();
+  for (float*& gradient : gradients_) {
+    gradient = scratch;
+    scratch += largest_output * blocks_;
+  }
+  for (size_t i = 0; i < cells_.size(); ++i) {
+    cells_[i].SetMemory(saved, scratch, blocks_);
+    saved += cells_[i].SavedSize() * blocks_;
+    outputs_.push_back(
+        take(layout_.cells[i].output_channels(), cells_[i].output_size()));
+  }
+  FD_CHECK_EQ(saved - saved_.get(), saved_size * blocks_);
+  for (BlockGradients& gradients : block_gradients_) gradients.Resize(blocks_);
+}
+
+LaneTensor DerivedEngine::Output(int index) const {
+  return outputs_[std::max(index, 0)];
+}
+
+LaneTensor DerivedEngine::OutputGradient(int index) const {
+  index = std::max(index, 0);
+  const LaneTensor& output = outputs_[index];
+  return LaneTensorAt(gradients_[index % gradients_.size()], output.channels,
+                      output.height, output.width);
+}
+
+CellTensors DerivedEngine::TensorsOf(int cell) const {
+  return {Output(cell - 1), Output(cell), Output(cell + 1)};
+}
+
+CellTensors DerivedEngine::GradientsOf(int cell) const {
+  return {OutputGradient(cell - 1), OutputGradient(cell),
+          OutputGradient(cell + 1)};
+}
+
+absl::Status DerivedEngine::Forward(const Images& images,
+                                    const PathScales& paths, float* pooled,
+                                    float* auxiliary) {
+  FD_CHECK_GE(images.count, 1);
+  FD_CHECK_GE(images.height, 1);
+  FD_CHECK_GE(images.width, 1);
+  Prepare(images);
+  const MapSize last = cells_.back().output_size();
+  if (images.count * last.pixels() < 2) {
+    batch_.images = 0;
+    return UsageError(absl::StrCat(
+        "batch norm needs more than one value a channel to train: ",
+        images.count, " image of ", images.height, "x", images.width,
+        " gives one"));
+  }
+  path_scales_.clear();
+  if (paths.scales != nullptr) {
+    path_scales_.assign(paths.scales,
+                        paths.scales + int64_t{layout_.paths} * images.count);
+  }
+  const PathScales own{path_scales_.empty() ? nullptr : path_scales_.data()};
+  team_.Run([&](int thread) {
+    Worker& worker = workers_[thread];
+    int unit = 0;
+    for (DerivedCellEngine& cell : cells_) {
+      for (int i = 0; i < cell.units(); ++i) {
+        if (unit++ % team_.threads() == thread) cell.Pack(i);
+      }
+    }
+    stem_.Forward(team_, thread, batch_, images, Output(0), worker);
+    for (size_t i = 0; i < cells_.size(); ++i) {
+      cells_[i].Forward(team_, thread, batch_, TensorsOf(static_cast<int>(i)),
+                        own, worker, cell_workers_[thread]);
+    }
+    if (auxiliary != nullptr) {
+      Store(thread, Output(layout_.auxiliary_cell + 1), auxiliary);
+    }
+    Pool(thread, pooled, worker);
+  });
+  ++forwards_;
+  return absl::OkStatus();
+}
+
+void DerivedEngine::Pool(int thread, float* pooled, Worker& worker) {
+  const LaneTensor& output = outputs_.back();
+  const int channels = output.channels;
+  const float pixels = static_cast<float>(output.height * output.width);
+  team_.ForBlocks(thread, batch_, [&](int b) {
+    float* const sums = worker.sums.get();
+    std::fill_n(sums, 2 * channels * kLanes, 0.0f);
+    for (int row = 0; row < output.height; ++row) {
+      kernels_.sums({output.row_shape(), output.Row(b, row), sums,
+                     sums + channels * kLanes});
+    }
+    for (int lane = 0; lane < batch_.lanes(b); ++lane) {
+      float* const image = pooled + (int64_t{b} * kLanes + lane) * channels;
+      for (int c = 0; c < channels; ++c) {
+        image[c] = sums[c * kLanes + lane] / pixels;
+      }
+    }
+  });
+}
+
+void DerivedEngine::Store(int thread, const LaneTensor& tensor, float* images) {
+  const int64_t pixels = int64_t{tensor.height} * tensor.width;
+  team_.ForBlocks(thread, batch_, [&](int b) {
+    for (int y = 0; y < tensor.height; ++y) {
+      const float* from = tensor.Row(b, y);
+      for (int c = 0; c < tensor.channels; ++c) {
+        for (int x = 0; x < tensor.width; ++x, from += kLanes) {
+          for (int lane = 0; lane < batch_.lanes(b); ++lane) {
+            const int64_t image = int64_t{b} * kLanes + lane;
+            images[(image * tensor.channels + c) * pixels + y * tensor.width +
+                   x] = from[lane];
+          }
+        }
+      }
+    }
+  });
+}
+
+void DerivedEngine::BeginGradient(int thread, int index, const float* d_pooled,
+                                  const float* d_auxiliary) {
+  const LaneTensor gradient = OutputGradient(index);
+  const bool last = index + 1 == static_cast<int>(outputs_.size());
+  const bool auxiliary =
+      index == layout_.auxiliary_cell + 1 && d_auxiliary != nullptr;
+  const int64_t pixels = int64_t{gradient.height} * gradient.width;
+  team_.ForBlocks(thread, batch_, [&](int b) {
+    const int lanes = batch_.lanes(b);
+    std::fill_n(gradient.Row(b, 0), gradient.block, 0.0f);
+    for (int y = 0; y < gradient.height && (last || auxiliary); ++y) {
+      float* to = gradient.Row(b, y);
+      for (int c = 0; c < gradient.channels; ++c) {
+        for (int x = 0; x < gradient.width; ++x, to += kLanes) {
+          for (int lane = 0; lane < lanes; ++lane) {
+            const int64_t channel =
+                (int64_t{b} * kLanes + lane) * gradient.channels + c;
+            if (last && d_pooled != nullptr) {
+              to[lane] += d_pooled[channel] / static_cast<float>(pixels);
+            }
+            if (auxiliary) {
+              to[lane] +=
+                  d_auxiliary[channel * pixels + y * gradient.width + x];
+            }
+          }
+        }
+      }
+    }
+  });
+}
+
+void DerivedEngine::Backward(const float* d_pooled, const float* d_auxiliary,
+                             float* parameter_gradients) {
+  FD_CHECK_GT(batch_.images, 0) << "a backward without a forward";
+  const PathScales paths{path_scales_.empty() ? nullptr : path_scales_.data()};
+  team_.Run([&](int thread) {
+    Worker& worker = workers_[thread];
+    const int last = static_cast<int>(cells_.size()) - 1;
+    BeginGradient(thread, last + 1, d_pooled, d_auxiliary);
+    BeginGradient(thread, last, d_pooled, d_auxiliary);
+    for (int i = last; i >= 0; --i) {
+      // An output's gradient is first added to by the cell that reads it last.
+      if (i > 0) BeginGradient(thread, i - 1, d_pooled, d_auxiliary);
+      cells_[i].Backward(
+          team_, thread, batch_,
+          {TensorsOf(i), GradientsOf(i), paths, parameter_gradients,
+           &block_gradients_[i % block_gradients_.size()]},
+          worker, cell_workers_[thread]);
+    }
+    // Cell 0 has left its sums to be read in the first of both; the stem's
+    // go into the other one, which the barriers of that cell have freed.
+    stem_.Backward(team_, thread, batch_, OutputGradient(0),
+                   block_gradients_[1], parameter_gradients, worker);
+  });
+  batch_.images = 0;
+}
+
+}  // namespace fairdarts
