@@ -3,6 +3,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+#include <vector>
+
 #include "fairdarts/base/random.h"
 
 namespace fairdarts {
@@ -16,6 +19,10 @@ namespace fairdarts {
 // in place. Needs 0 <= drop_probability < 1.
 at::Tensor DropPath(const at::Tensor& x, double drop_probability, bool training,
                     RandomStream& stream);
+
+// The factors b_n / keep of that many images, from the same numbers.
+std::vector<float> DrawPathScales(int64_t images, double drop_probability,
+                                  RandomStream& stream);
 
 }  // namespace fairdarts
 

@@ -52,7 +52,20 @@ void DerivedNetwork::BuildCells(int64_t channels, int64_t map_size,
 
 DerivedNetwork::Output DerivedNetwork::Forward(const torch::Tensor& images,
                                                PathDropper& dropper) {
+  const bool auxiliary =
+      auxiliary_head_ != nullptr && is_training() && images.size(0) > 1;
+  const Features features = ComputeFeatures(images, dropper, auxiliary);
   Output output;
+  output.logits = classifier_->forward(features.pooled);
+  if (auxiliary) {
+    output.auxiliary_logits = auxiliary_head_->Forward(features.auxiliary);
+  }
+  return output;
+}
+
+DerivedNetwork::Features DerivedNetwork::ComputeFeatures(
+    const torch::Tensor& images, PathDropper& dropper, bool auxiliary) {
+  Features features;
   StemOutput stem = Stem(images);
   torch::Tensor before_previous = std::move(stem.before_previous);
   torch::Tensor previous = std::move(stem.previous);
@@ -62,13 +75,10 @@ DerivedNetwork::Output DerivedNetwork::Forward(const torch::Tensor& images,
     torch::Tensor next = cells_[i]->Forward(before_previous, previous, dropper);
     before_previous = std::move(previous);
     previous = std::move(next);
-    if (i == auxiliary_layer && auxiliary_head_ != nullptr && is_training() &&
-        images.size(0) > 1) {
-      output.auxiliary_logits = auxiliary_head_->Forward(previous);
-    }
+    if (auxiliary && i == auxiliary_layer) features.auxiliary = previous;
   }
-  output.logits = classifier_->forward(Pool(previous));
-  return output;
+  features.pooled = Pool(previous);
+  return features;
 }
 
 torch::Tensor DerivedNetwork::Logits(const torch::Tensor& images) {

@@ -43,6 +43,15 @@ class DerivedNetwork : public torch::nn::Module {
   const NetworkConfig& config() const { return config_; }
 
  protected:
+  struct Features {
+    torch::Tensor pooled;     // [N, C], what the classifier reads
+    torch::Tensor auxiliary;  // what the auxiliary head reads, if asked for
+  };
+
+  // Stem, cells and pool.
+  virtual Features ComputeFeatures(const torch::Tensor& images,
+                                   PathDropper& dropper, bool auxiliary);
+
   // The first two inputs of cells.
   struct StemOutput {
     torch::Tensor before_previous;

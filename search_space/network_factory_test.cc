@@ -13,6 +13,7 @@
 #include "genotypes/primitive.h"
 #include "genotypes/python_literal.h"
 #include "search_space/derived_cell.h"
+#include "search_space/fused_derived_network.h"
 #include "tests/golden/fill_module.h"
 #include "tests/golden/golden.h"
 #include "tests/status_matchers.h"
@@ -121,41 +122,52 @@ TEST_P(CifarGoldenTest, LogitsLossAndGradientsHold) {
       EvalLogits(*full, images),
       TensorNear(expected("full.logits_eval"), {0, kMultiple * kEvalError}));
 
-  const auto small = NetworkOf(genotype, SmallCifar());
-  FillModule(*small, seed);
-  const std::vector<std::string> names = ParameterNames(*small);
-  ASSERT_EQ(names, about["parameter_names"].get<std::vector<std::string>>());
-  EXPECT_THAT(
-      EvalLogits(*small, images),
-      TensorNear(expected("small.logits_eval"), {0, kMultiple * kEvalError}));
-
-  small->train();
-  PathDropper none;
-  const DerivedNetwork::Output output = small->Forward(images, none);
-  EXPECT_THAT(output.logits, TensorNear(expected("small.logits_train"),
-                                        {0, kMultiple * kTrainError}));
-  EXPECT_THAT(output.auxiliary_logits,
-              TensorNear(expected("small.logits_aux_train"),
-                         {0, kMultiple * kAuxiliaryError}));
-  const auto cross_entropy = [&](const torch::Tensor& logits) {
-    return torch::nn::functional::cross_entropy(logits, labels);
-  };
-  const torch::Tensor loss = cross_entropy(output.logits) +
-                             golden.Metadata("auxiliary_weight").get<double>() *
-                                 cross_entropy(output.auxiliary_logits);
-  const double expected_loss = about["loss"];
-  EXPECT_NEAR(loss.item<double>(), expected_loss,
-              kMultiple * kLossError * expected_loss);
-  loss.backward();
-  std::vector<torch::Tensor> gradients;
-  for (const torch::Tensor& parameter : small->parameters()) {
-    // A node that reaches nothing has none.
-    gradients.push_back(parameter.grad().defined()
-                            ? parameter.grad()
-                            : torch::zeros_like(parameter));
+  std::vector<std::shared_ptr<DerivedNetwork>> engines = {
+      NetworkOf(genotype, SmallCifar())};
+  if (FusedDerivedNetwork::Check(genotype, SmallCifar()).ok()) {
+    const auto fused = FusedDerivedNetwork::Create(genotype, SmallCifar(), 1);
+    ASSERT_THAT(fused, IsOk());
+    engines.push_back(*fused);
   }
-  EXPECT_THAT(SumsOf(gradients), SumsNear(expected("small.grad_sums"), names,
-                                          kMultiple * kGradientError, 0));
+  for (size_t engine = 0; engine < engines.size(); ++engine) {
+    SCOPED_TRACE(engine == 0 ? "plain" : "fused");
+    DerivedNetwork& small = *engines[engine];
+    FillModule(small, seed);
+    const std::vector<std::string> names = ParameterNames(small);
+    ASSERT_EQ(names, about["parameter_names"].get<std::vector<std::string>>());
+    EXPECT_THAT(
+        EvalLogits(small, images),
+        TensorNear(expected("small.logits_eval"), {0, kMultiple * kEvalError}));
+
+    small.train();
+    PathDropper none;
+    const DerivedNetwork::Output output = small.Forward(images, none);
+    EXPECT_THAT(output.logits, TensorNear(expected("small.logits_train"),
+                                          {0, kMultiple * kTrainError}));
+    EXPECT_THAT(output.auxiliary_logits,
+                TensorNear(expected("small.logits_aux_train"),
+                           {0, kMultiple * kAuxiliaryError}));
+    const auto cross_entropy = [&](const torch::Tensor& logits) {
+      return torch::nn::functional::cross_entropy(logits, labels);
+    };
+    const torch::Tensor loss =
+        cross_entropy(output.logits) +
+        golden.Metadata("auxiliary_weight").get<double>() *
+            cross_entropy(output.auxiliary_logits);
+    const double expected_loss = about["loss"];
+    EXPECT_NEAR(loss.item<double>(), expected_loss,
+                kMultiple * kLossError * expected_loss);
+    loss.backward();
+    std::vector<torch::Tensor> gradients;
+    for (const torch::Tensor& parameter : small.parameters()) {
+      // A node that reaches nothing has none.
+      gradients.push_back(parameter.grad().defined()
+                              ? parameter.grad()
+                              : torch::zeros_like(parameter));
+    }
+    EXPECT_THAT(SumsOf(gradients), SumsNear(expected("small.grad_sums"), names,
+                                            kMultiple * kGradientError, 0));
+  }
 }
 
 std::string TestName(const testing::TestParamInfo<std::string>& info) {

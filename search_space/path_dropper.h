@@ -5,6 +5,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+#include <vector>
+
 #include "fairdarts/base/random.h"
 #include "ops/drop_path.h"
 
@@ -23,6 +26,14 @@ class PathDropper {
 
   at::Tensor Drop(const at::Tensor& x) {
     return DropPath(x, probability_, /*training=*/true, stream_);
+  }
+
+  bool drops() const { return probability_ > 0; }
+
+  // What Drop() would multiply the images of the next path with, where
+  // something is dropped.
+  std::vector<float> DrawScales(int64_t images) {
+    return DrawPathScales(images, probability_, stream_);
   }
 
  private:
