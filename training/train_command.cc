@@ -58,6 +58,7 @@ void LogStart(const TrainConfig& config, const Dataset& dataset,
           : "",
       cost.total.macs * 1e-6, config.epochs(), loop.sampler().steps_per_epoch(),
       config.batch_size(), at::get_num_threads()));
+  log.Info(loop.engine());
 }
 
 void LogResult(const TrainResult& result, const RunFolder& folder,

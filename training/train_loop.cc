@@ -1,5 +1,6 @@
 #include "training/train_loop.h"
 
+#include <ATen/Parallel.h>
 #include <torch/types.h>
 
 #include <algorithm>
@@ -18,7 +19,6 @@
 #include "genotypes/python_literal.h"
 #include "ops/torch_status.h"
 #include "search_space/initialization.h"
-#include "search_space/network_factory.h"
 #include "training/autocast.h"
 #include "training/checkpoint/checkpointer.h"
 #include "training/data_record.h"
@@ -119,34 +119,37 @@ absl::StatusOr<std::unique_ptr<TrainLoop>> TrainLoop::Create(
   FD_ASSIGN_OR_RETURN(BatchMaker batches, Batches(config, dataset));
   FD_ASSIGN_OR_RETURN(const NetworkConfig network_options,
                       NetworkOptions(config, *dataset));
-  FD_ASSIGN_OR_RETURN(const std::shared_ptr<DerivedNetwork> network,
-                      MakeDerivedNetwork(genotype, network_options));
+  FD_ASSIGN_OR_RETURN(TrainNetwork network,
+                      CreateTrainNetwork(config, genotype, network_options,
+                                         at::get_num_threads()));
   FD_RETURN_IF_ERROR(CatchTorch("network", [&] {
-    InitializeParameters(*network, config.seed());
-    network->to(device);
+    InitializeParameters(*network.network, config.seed());
+    // The fused engine's tensors have a place and a layout of their own.
+    if (network.fused) return;
+    network.network->to(device);
     if (UsesChannelsLast(config.memory_format(), config.init_channels())) {
-      ToChannelsLast(*network);
+      ToChannelsLast(*network.network);
     }
   }));
   FD_ASSIGN_OR_RETURN(std::unique_ptr<TrainStep> step,
-                      TrainStep::Create(network, StepOptions(config)));
+                      TrainStep::Create(network.network, StepOptions(config)));
   return absl::WrapUnique(new TrainLoop(config, dataset, device, schedule,
                                         std::move(sampler), std::move(batches),
-                                        network, std::move(step)));
+                                        std::move(network), std::move(step)));
 }
 
 TrainLoop::TrainLoop(const TrainConfig& config, const Dataset* dataset,
                      torch::Device device, LrSchedule schedule,
                      EpochSampler sampler, BatchMaker batches,
-                     std::shared_ptr<DerivedNetwork> network,
-                     std::unique_ptr<TrainStep> step)
+                     TrainNetwork network, std::unique_ptr<TrainStep> step)
     : config_(config),
       dataset_(dataset),
       device_(device),
       schedule_(std::move(schedule)),
       sampler_(std::move(sampler)),
       batches_(std::move(batches)),
-      network_(std::move(network)),
+      network_(std::move(network.network)),
+      engine_(std::move(network.engine)),
       step_(std::move(step)) {
   state_.metrics = TrainMetricsHeader();
   state_.timing = TimingHeader();

@@ -28,6 +28,7 @@
 #include "training/schedule/lr_schedule.h"
 #include "training/train_config.pb.h"
 #include "training/train_files.h"
+#include "training/train_network.h"
 #include "training/train_step.h"
 
 namespace fairdarts {
@@ -71,6 +72,7 @@ class TrainLoop {
   // What it starts from and works on, for the log.
   const EpochSampler& sampler() const { return sampler_; }
   const DerivedNetwork& network() const { return *network_; }
+  const std::string& engine() const { return engine_; }
   int64_t held_out() const { return dataset_->size() - sampler_.samples(); }
   int64_t steps_done() const;
 
@@ -95,7 +97,7 @@ class TrainLoop {
 
   TrainLoop(const TrainConfig& config, const Dataset* dataset,
             torch::Device device, LrSchedule schedule, EpochSampler sampler,
-            BatchMaker batches, std::shared_ptr<DerivedNetwork> network,
+            BatchMaker batches, TrainNetwork network,
             std::unique_ptr<TrainStep> step);
 
   Snapshot TakeSnapshot() const;
@@ -114,6 +116,7 @@ class TrainLoop {
   const EpochSampler sampler_;
   const BatchMaker batches_;
   const std::shared_ptr<DerivedNetwork> network_;
+  const std::string engine_;
   const std::unique_ptr<TrainStep> step_;
   State state_;
 };

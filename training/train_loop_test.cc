@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <csignal>
 #include <ostream>
 #include <sstream>
@@ -13,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
@@ -208,7 +210,7 @@ struct ResumeCase {
 };
 
 const ResumeCase kResumeCases[] = {
-    {"Plain", {}, 3 * (8 + 1)},
+    {"Defaults", {}, 3 * (8 + 1)},
     {"AverageDropPathSmoothing",
      {"--ema_decay=0.9", "--drop_path_prob=0.3", "--label_smoothing=0.1",
       "--lr_schedule=linear", "--warmup_epochs=1", "--cutout",
@@ -223,6 +225,10 @@ const ResumeCase kResumeCases[] = {
      6 * (2 + 1),
      "FairDARTS_b",
      28},
+    {"PlainEngine",
+     {"--engine=plain", "--drop_path_prob=0.3"},
+     3 * (8 + 1),
+     "DARTS_V2"},
 };
 
 class TrainResumeTest : public ::testing::TestWithParam<ResumeCase> {
@@ -270,6 +276,64 @@ TEST_F(TrainLoopTest, StoppedAgainAndAgainEndsWithTheSameBytes) {
   }
   EXPECT_GT(stops, 10);
   ExpectSameRun(run, whole);
+}
+
+// The state is the same; what float32 makes of it differs by rounding.
+TEST_F(TrainLoopTest, GoesOnWithTheOtherEngine) {
+  const Dataset dataset = Stripes(60);
+  for (const bool fused : {false, true}) {
+    const std::vector<const char*> first = {fused ? "--engine=plain"
+                                                  : "--engine=fused"};
+    const std::vector<const char*> second = {fused ? "--engine=fused"
+                                                   : "--engine=plain"};
+    Outcome run = RunTraining(ConfigOf(first), dataset, 12);
+    ASSERT_THAT(run.result, ExitCodeIs(ExitCode::kTerminated));
+    run = RunTraining(ConfigOf(second), dataset, kNever, run.folder);
+    ASSERT_THAT(run.result, IsOk());
+    const Outcome whole = RunTraining(ConfigOf(second), dataset);
+    const std::vector<std::string> rows =
+        absl::StrSplit(run.File(kTrainMetrics), '\n');
+    const std::vector<std::string> expected =
+        absl::StrSplit(whole.File(kTrainMetrics), '\n');
+    ASSERT_EQ(rows.size(), expected.size());
+    for (size_t row = 1; row < 3; ++row) {
+      const std::vector<std::string> actual = absl::StrSplit(rows[row], ',');
+      const std::vector<std::string> values =
+          absl::StrSplit(expected[row], ',');
+      for (size_t i = 0; i < 4; ++i) {
+        double a = 0;
+        double b = 0;
+        ASSERT_TRUE(absl::SimpleAtod(actual[i], &a)) << actual[i];
+        ASSERT_TRUE(absl::SimpleAtod(values[i], &b)) << values[i];
+        // Two epochs of steps in which rounding may grow.
+        EXPECT_NEAR(a, b, 1e-3 * std::abs(b)) << rows[row];
+      }
+    }
+  }
+}
+
+TEST_F(TrainLoopTest, TakesTheFusedEngineWhereItHasTheNetwork) {
+  const Dataset dataset = Stripes(60);
+  const auto engine = [&](std::vector<const char*> flags,
+                          absl::string_view genotype) -> std::string {
+    const auto loop =
+        TrainLoop::Create(ConfigOf(flags), Published(genotype), &dataset);
+    return loop.ok() ? (*loop)->engine() : std::string(loop.status().message());
+  };
+  EXPECT_EQ(engine({}, "DARTS_V2"), "engine: fused");
+  EXPECT_EQ(engine({"--engine=fused"}, "FairDARTS_a"), "engine: fused");
+  EXPECT_EQ(engine({"--engine=plain"}, "DARTS_V2"), "engine: plain");
+  EXPECT_EQ(engine({"--precision=bf16"}, "DARTS_V2"),
+            "engine: plain, since the fused engine computes in fp32 alone");
+  EXPECT_EQ(engine({}, "AmoebaNet"),
+            "engine: plain, since the fused engine does not have the "
+            "genotype's conv_7x1_1x7");
+  EXPECT_EQ(engine({"--engine=fused", "--precision=bf16"}, "DARTS_V2"),
+            "engine fused: the fused engine computes in fp32 alone; use auto "
+            "or plain");
+  EXPECT_EQ(engine({"--engine=fused"}, "AmoebaNet"),
+            "engine fused: the fused engine does not have the genotype's "
+            "conv_7x1_1x7; use auto or plain");
 }
 
 TEST_F(TrainLoopTest, ResumedAfterItsLastEpochItEndsTheSame) {

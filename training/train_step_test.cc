@@ -25,6 +25,7 @@
 #include "fairdarts/base/random.h"
 #include "fairdarts/base/status.h"
 #include "genotypes/catalog.h"
+#include "search_space/fused_derived_network.h"
 #include "search_space/initialization.h"
 #include "search_space/network_factory.h"
 #include "tests/status_matchers.h"
@@ -60,6 +61,22 @@ constexpr double kUpdateRoundings = 16;
 // By which torch keeps clip / norm finite.
 constexpr double kClipGuard = 1e-6;
 
+// What NetworkOf() makes: set by the tests that run with both.
+bool fused_networks = false;
+
+std::shared_ptr<DerivedNetwork> NetworkOf(const Genotype& genotype,
+                                          const NetworkConfig& config) {
+  if (fused_networks) {
+    const auto network =
+        FusedDerivedNetwork::Create(genotype, config, /*threads=*/1);
+    EXPECT_THAT(network, IsOk());
+    return *network;
+  }
+  const auto network = MakeDerivedNetwork(genotype, config);
+  EXPECT_THAT(network, IsOk());
+  return *network;
+}
+
 std::shared_ptr<DerivedNetwork> MakeNetwork(bool auxiliary, uint64_t seed = 0) {
   NetworkConfig config = NetworkConfig::Cifar();
   config.init_channels = 4;
@@ -68,20 +85,18 @@ std::shared_ptr<DerivedNetwork> MakeNetwork(bool auxiliary, uint64_t seed = 0) {
   config.image_size = 28;
   config.image_channels = 1;
   config.auxiliary = auxiliary;
-  auto network =
-      MakeDerivedNetwork(FindInCatalog("DARTS_V2")->entry->genotype, config);
-  EXPECT_THAT(network, IsOk());
-  InitializeParameters(**network, seed);
-  return *network;
+  const auto network =
+      NetworkOf(FindInCatalog("DARTS_V2")->entry->genotype, config);
+  InitializeParameters(*network, seed);
+  return network;
 }
 
 std::shared_ptr<DerivedNetwork> Copy(const DerivedNetwork& network) {
-  auto copy = MakeDerivedNetwork(network.genotype(), network.config());
-  EXPECT_THAT(copy, IsOk());
+  auto copy = NetworkOf(network.genotype(), network.config());
   Snapshot snapshot(RunKind::kTrain);
   snapshot.PutModule("copy", network);
-  EXPECT_THAT(snapshot.LoadModule("copy", **copy), IsOk());
-  return *copy;
+  EXPECT_THAT(snapshot.LoadModule("copy", *copy), IsOk());
+  return copy;
 }
 
 Batch MakeBatch(int64_t size, uint64_t seed) {
@@ -225,13 +240,22 @@ void ExpectSame(const Snapshot& actual, const Snapshot& expected,
   }
 }
 
-class TrainStepTest : public ::testing::Test {
+// With the plain and with the fused network.
+class TrainStepTest : public ::testing::TestWithParam<bool> {
  protected:
-  // So that a copy of a network gives the same bits.
-  TrainStepTest() { at::set_num_threads(1); }
+  // One thread, so that a copy of a network gives the same bits.
+  TrainStepTest() {
+    at::set_num_threads(1);
+    fused_networks = GetParam();
+  }
 };
 
-TEST_F(TrainStepTest, SmoothsLabels) {
+INSTANTIATE_TEST_SUITE_P(Engines, TrainStepTest, ::testing::Bool(),
+                         [](const auto& info) {
+                           return info.param ? "Fused" : "Plain";
+                         });
+
+TEST_P(TrainStepTest, SmoothsLabels) {
   const Batch batch = MakeBatch(4, 1);
   for (const double smoothing : {0.0, 0.1, 0.6}) {
     SCOPED_TRACE(smoothing);
@@ -249,7 +273,7 @@ TEST_F(TrainStepTest, SmoothsLabels) {
   }
 }
 
-TEST_F(TrainStepTest, DropsThePathsThatItIsGiven) {
+TEST_P(TrainStepTest, DropsThePathsThatItIsGiven) {
   const Batch batch = MakeBatch(4, 1);
   const PathDropper dropper(0.5, RandomStream("train_step_test", {2}));
   const auto network = MakeNetwork(/*auxiliary=*/false);
@@ -262,7 +286,7 @@ TEST_F(TrainStepTest, DropsThePathsThatItIsGiven) {
   EXPECT_NEAR(result->loss, expected, LossTolerance(logits));
 }
 
-TEST_F(TrainStepTest, WeighsTheAuxiliaryLoss) {
+TEST_P(TrainStepTest, WeighsTheAuxiliaryLoss) {
   const Batch batch = MakeBatch(4, 1);
   for (const double weight : {0.0, 0.4, 1.5}) {
     SCOPED_TRACE(weight);
@@ -283,7 +307,7 @@ TEST_F(TrainStepTest, WeighsTheAuxiliaryLoss) {
 }
 
 // Neither a loss nor, by the momentum of earlier batches, a step.
-TEST_F(TrainStepTest, ASingleImageHasNoAuxiliaryTerm) {
+TEST_P(TrainStepTest, ASingleImageHasNoAuxiliaryTerm) {
   const auto network = MakeNetwork(/*auxiliary=*/true);
   const auto step = MakeStep(network, {});
   ASSERT_THAT(step->Run(MakeBatch(4, 1), 0.1, {}), IsOk());
@@ -305,7 +329,7 @@ TEST_F(TrainStepTest, ASingleImageHasNoAuxiliaryTerm) {
   EXPECT_GT(of_head, 0);
 }
 
-TEST_F(TrainStepTest, StepsByMomentumAndWeightDecay) {
+TEST_P(TrainStepTest, StepsByMomentumAndWeightDecay) {
   TrainStepOptions options;
   options.momentum = 0.7;
   options.weight_decay = 0.05;
@@ -354,7 +378,7 @@ TEST_F(TrainStepTest, StepsByMomentumAndWeightDecay) {
   }
 }
 
-TEST_F(TrainStepTest, TakesTheRateOfEachStep) {
+TEST_P(TrainStepTest, TakesTheRateOfEachStep) {
   const auto network = MakeNetwork(/*auxiliary=*/false);
   const auto step = MakeStep(network, {});
   const Batch batch = MakeBatch(4, 1);
@@ -366,7 +390,7 @@ TEST_F(TrainStepTest, TakesTheRateOfEachStep) {
   EXPECT_GT(Norm(Difference(Weights(*network), weights)), 0);
 }
 
-TEST_F(TrainStepTest, AClippedStepIsAsLongAsTheClip) {
+TEST_P(TrainStepTest, AClippedStepIsAsLongAsTheClip) {
   const Batch batch = MakeBatch(4, 1);
   TrainStepOptions options;
   options.momentum = 0;
@@ -389,7 +413,7 @@ TEST_F(TrainStepTest, AClippedStepIsAsLongAsTheClip) {
           kUpdateRoundings * kRounding * Norm(weights));
 }
 
-TEST_F(TrainStepTest, WhatIsNotFiniteMovesNothing) {
+TEST_P(TrainStepTest, WhatIsNotFiniteMovesNothing) {
   const Batch batch = MakeBatch(4, 1);
   TrainStepOptions options;
   options.average_decay = 0.9;
@@ -414,7 +438,7 @@ TEST_F(TrainStepTest, WhatIsNotFiniteMovesNothing) {
   ExpectSame(StateOf(*step), before, /*running=*/false);
 }
 
-TEST_F(TrainStepTest, WithResultHoldsTheAveragesWhereThereAreAny) {
+TEST_P(TrainStepTest, WithResultHoldsTheAveragesWhereThereAreAny) {
   const Batch batch = MakeBatch(4, 1);
   for (const double decay : {0.0, 0.9}) {
     SCOPED_TRACE(decay);
@@ -441,7 +465,7 @@ TEST_F(TrainStepTest, WithResultHoldsTheAveragesWhereThereAreAny) {
   }
 }
 
-TEST_F(TrainStepTest, GoesOnFromASnapshot) {
+TEST_P(TrainStepTest, GoesOnFromASnapshot) {
   TrainStepOptions options;
   options.average_decay = 0.9;
   const auto first = MakeStep(MakeNetwork(/*auxiliary=*/true, 1), options);
@@ -465,7 +489,7 @@ TEST_F(TrainStepTest, GoesOnFromASnapshot) {
               ExitCodeIs(ExitCode::kModelFile));
 }
 
-TEST_F(TrainStepTest, NamesTheOptionThatMeansNothing) {
+TEST_P(TrainStepTest, NamesTheOptionThatMeansNothing) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const double infinity = std::numeric_limits<double>::infinity();
   const struct {
