@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -23,14 +24,12 @@
 #include "training/cell_files.h"
 #include "training/checkpoint/checkpointer.h"
 #include "training/checkpoint/optimizer_state.h"
-#include "training/classification.h"
 #include "training/config.h"
 #include "training/data_record.h"
 #include "training/last_batch.h"
 #include "training/memory_format.h"
 #include "training/metrics.h"
 #include "training/parse_method.h"
-#include "training/progress.h"
 #include "training/search_options.h"
 #include "training/timing.h"
 #include "training/weights_file.h"
@@ -334,7 +333,30 @@ absl::Status SearchLoop::RunStep(const std::vector<int64_t>& order) {
   return absl::OkStatus();
 }
 
-absl::Status SearchLoop::EndEpoch(const RunFolder& folder, RunLog& log) {
+absl::StatusOr<Classification> SearchLoop::ClassifyAlphaHalf(int64_t images) {
+  supernet_->eval();
+  const EdgeWeights weights = step_->weights();
+  const int64_t begin = sampler_.weight_samples();
+  return Classify(
+      [&](const torch::Tensor& batch) {
+        return supernet_->Forward(batch, weights);
+      },
+      dataset_->classes, alpha_batches_, begin, begin + images,
+      kEvaluationBatch);
+}
+
+absl::StatusOr<TimedImages> SearchLoop::TryEvaluation() {
+  TimedImages trial;
+  trial.images = std::min(kEvaluationBatch, sampler_.alpha_samples());
+  FD_RETURN_IF_ERROR(ClassifyAlphaHalf(trial.images).status());
+  const absl::Time start = absl::Now();
+  FD_RETURN_IF_ERROR(ClassifyAlphaHalf(trial.images).status());
+  trial.time = absl::Now() - start;
+  return trial;
+}
+
+absl::Status SearchLoop::EndEpoch(const RunFolder& folder, Progress& progress,
+                                  RunLog& log) {
   const float threshold = static_cast<float>(config_.op_threshold());
   FD_ASSIGN_OR_RETURN(const Decision decision,
                       Decide(NormalWeights(), ReduceWeights(), threshold));
@@ -360,16 +382,10 @@ absl::Status SearchLoop::EndEpoch(const RunFolder& folder, RunLog& log) {
   metrics.undecided = decision.undecided;
   absl::optional<double> valid_top1;
   if (state_.epoch + 1 == config_.epochs()) {
-    supernet_->eval();
-    const EdgeWeights weights = step_->weights();
-    FD_ASSIGN_OR_RETURN(
-        const Classification counts,
-        Classify(
-            [&](const torch::Tensor& images) {
-              return supernet_->Forward(images, weights);
-            },
-            dataset_->classes, alpha_batches_, sampler_.weight_samples(),
-            sampler_.samples(), kEvaluationBatch));
+    const absl::Time start = absl::Now();
+    FD_ASSIGN_OR_RETURN(const Classification counts,
+                        ClassifyAlphaHalf(sampler_.alpha_samples()));
+    progress.Evaluated(counts.images, absl::Now() - start);
     // Every other step is checked by the loss of the next one.
     if (!std::isfinite(counts.loss())) {
       return NumbersError(absl::StrCat(
@@ -419,7 +435,9 @@ absl::StatusOr<SearchResult> SearchLoop::Run(const RunFolder& folder,
       static_cast<int>(sampler_.steps_per_epoch());
   progress_options.steps_before = steps_done();
   progress_options.report_freq = config_.report_freq();
+  progress_options.evaluated_at_end = sampler_.alpha_samples();
   Progress progress(log, progress_options);
+  bool evaluation_tried = false;
 
   while (state_.epoch < config_.epochs()) {
     const int epoch = state_.epoch;
@@ -433,9 +451,16 @@ absl::StatusOr<SearchResult> SearchLoop::Run(const RunFolder& folder,
       const int64_t images_before = state_.images;
       const std::string where =
           absl::StrCat(epoch_name, ": step ", state_.step + 1);
-      FD_RETURN_IF_ERROR(
-          checkpointer.Guard(steps_done(), absl::StrCat("before ", where),
-                             [&] { return Annotate(RunStep(order), where); }));
+      FD_RETURN_IF_ERROR(checkpointer.Guard(
+          steps_done(), absl::StrCat("before ", where), [&]() -> absl::Status {
+            FD_RETURN_IF_ERROR(Annotate(RunStep(order), where));
+            if (evaluation_tried) return absl::OkStatus();
+            // What the time left has to count in.
+            evaluation_tried = true;
+            FD_ASSIGN_OR_RETURN(const TimedImages trial, TryEvaluation());
+            progress.Evaluated(trial.images, trial.time);
+            return absl::OkStatus();
+          }));
       StepReport report;
       report.epoch = epoch;
       report.step = static_cast<int>(state_.step) - 1;
@@ -450,8 +475,9 @@ absl::StatusOr<SearchResult> SearchLoop::Run(const RunFolder& folder,
     }
     FD_RETURN_IF_ERROR(checkpointer.Guard(
         steps_done(), absl::StrCat("after ", epoch_name),
-        [&] { return Annotate(EndEpoch(folder, log), epoch_name); }));
+        [&] { return Annotate(EndEpoch(folder, progress, log), epoch_name); }));
     FD_RETURN_IF_ERROR(checkpointer.Save(steps_done()));
+    progress.EpochEnded();
   }
   return Finish(folder, log);
 }

@@ -11,17 +11,20 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "fairdarts/decision.h"
 #include "fairdarts/search_step.h"
 #include "genotypes/genotype.h"
 #include "training/checkpoint/snapshot.h"
 #include "training/checkpoint/stop_signals.h"
+#include "training/classification.h"
 #include "training/config.pb.h"
 #include "training/data/batch.h"
 #include "training/data/dataset.h"
 #include "training/data/sampler.h"
 #include "training/history.h"
+#include "training/progress.h"
 #include "training/run_folder.h"
 #include "training/run_log.h"
 #include "training/schedule/lr_schedule.h"
@@ -37,6 +40,12 @@ struct SearchResult {
   Genotype genotype;
   Decision decision;      // of the final weights, against op_threshold
   double valid_top1 = 0;  // on the alpha half, without augmentation
+};
+
+// How long something was done to images.
+struct TimedImages {
+  int64_t images = 0;
+  absl::Duration time;
 };
 
 // The state between two steps is a function of configuration, data and the
@@ -69,6 +78,9 @@ class SearchLoop {
   const SearchSampler& sampler() const { return sampler_; }
   const Supernet& supernet() const { return *supernet_; }
   int64_t steps_done() const;
+
+  // Evaluates a batch of the alpha half twice and times the second.
+  absl::StatusOr<TimedImages> TryEvaluation();
 
  private:
   // Everything that moves but network, alphas and their optimisers.
@@ -103,7 +115,10 @@ class SearchLoop {
 
   Snapshot TakeSnapshot() const;
   absl::Status RunStep(const std::vector<int64_t>& order);
-  absl::Status EndEpoch(const RunFolder& folder, RunLog& log);
+  // The first so many of it, without augmentation.
+  absl::StatusOr<Classification> ClassifyAlphaHalf(int64_t images);
+  absl::Status EndEpoch(const RunFolder& folder, Progress& progress,
+                        RunLog& log);
   absl::StatusOr<SearchResult> Finish(const RunFolder& folder, RunLog& log);
 
   const SearchConfig config_;

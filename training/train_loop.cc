@@ -269,7 +269,19 @@ absl::StatusOr<Classification> TrainLoop::ClassifyImages(int64_t begin,
       dataset_->classes, batches_, begin, end, kEvaluationBatch);
 }
 
-absl::Status TrainLoop::EndEpoch(const RunFolder& folder, RunLog& log) {
+absl::Status TrainLoop::TryEvaluation(Progress& progress) {
+  const int64_t images = std::min(kEvaluationBatch, held_out());
+  if (images == 0) return absl::OkStatus();
+  const int64_t begin = sampler_.samples();
+  FD_RETURN_IF_ERROR(ClassifyImages(begin, begin + images).status());
+  const absl::Time start = absl::Now();
+  FD_RETURN_IF_ERROR(ClassifyImages(begin, begin + images).status());
+  progress.Evaluated(images, absl::Now() - start);
+  return absl::OkStatus();
+}
+
+absl::Status TrainLoop::EndEpoch(const RunFolder& folder, Progress& progress,
+                                 RunLog& log) {
   const auto steps = static_cast<double>(state_.step);
   TrainEpochMetrics metrics;
   metrics.epoch = state_.epoch;
@@ -286,11 +298,13 @@ absl::Status TrainLoop::EndEpoch(const RunFolder& folder, RunLog& log) {
   FD_RETURN_IF_ERROR(step_->WithResult([&]() -> absl::Status {
     // Every step but the last one is checked by the loss of the next one;
     // where nothing is held out a batch of the other images checks that one.
+    const absl::Time start = absl::Now();
     FD_ASSIGN_OR_RETURN(
         const Classification seen,
         held_out() > 0
             ? ClassifyImages(sampler_.samples(), dataset_->size())
             : ClassifyImages(0, std::min(kEvaluationBatch, dataset_->size())));
+    progress.Evaluated(seen.images, absl::Now() - start);
     if (!std::isfinite(seen.loss())) {
       return NumbersError(
           absl::StrCat("after its last step the loss without augmentation is ",
@@ -364,7 +378,11 @@ absl::StatusOr<TrainResult> TrainLoop::Run(const RunFolder& folder,
       static_cast<int>(sampler_.steps_per_epoch());
   progress_options.steps_before = steps_done();
   progress_options.report_freq = config_.report_freq();
+  progress_options.evaluated_each_epoch =
+      held_out() > 0 ? held_out()
+                     : std::min(kEvaluationBatch, dataset_->size());
   Progress progress(log, progress_options);
+  bool evaluation_tried = false;
 
   while (state_.epoch < config_.epochs()) {
     const int epoch = state_.epoch;
@@ -374,9 +392,13 @@ absl::StatusOr<TrainResult> TrainLoop::Run(const RunFolder& folder,
       const int64_t images_before = state_.images;
       const std::string where =
           absl::StrCat(epoch_name, ": step ", state_.step + 1);
-      FD_RETURN_IF_ERROR(
-          checkpointer.Guard(steps_done(), absl::StrCat("before ", where),
-                             [&] { return Annotate(RunStep(order), where); }));
+      FD_RETURN_IF_ERROR(checkpointer.Guard(
+          steps_done(), absl::StrCat("before ", where), [&]() -> absl::Status {
+            FD_RETURN_IF_ERROR(Annotate(RunStep(order), where));
+            if (evaluation_tried) return absl::OkStatus();
+            evaluation_tried = true;
+            return TryEvaluation(progress);
+          }));
       StepReport report;
       report.epoch = epoch;
       report.step = static_cast<int>(state_.step) - 1;
@@ -388,9 +410,10 @@ absl::StatusOr<TrainResult> TrainLoop::Run(const RunFolder& folder,
     }
     FD_RETURN_IF_ERROR(checkpointer.Guard(
         steps_done(), absl::StrCat("after ", epoch_name),
-        [&] { return Annotate(EndEpoch(folder, log), epoch_name); }));
+        [&] { return Annotate(EndEpoch(folder, progress, log), epoch_name); }));
     FD_RETURN_IF_ERROR(
         checkpointer.Save(steps_done(), state_.result.best_epoch == epoch));
+    progress.EpochEnded();
   }
   FD_RETURN_IF_ERROR(
       folder.Write(kTrainResult, ResultText(state_.result, config_.epochs())));

@@ -105,7 +105,11 @@ class TrainLoop {
   // course that was left has written must not stay.
   absl::Status WriteFiles(const RunFolder& folder) const;
   absl::Status RunStep(const std::vector<int64_t>& order);
-  absl::Status EndEpoch(const RunFolder& folder, RunLog& log);
+  absl::Status EndEpoch(const RunFolder& folder, Progress& progress,
+                        RunLog& log);
+  // Evaluates a batch of the held-out images twice and reports the second, for
+  // the time left.
+  absl::Status TryEvaluation(Progress& progress);
   // Samples [begin, end) without augmentation.
   absl::StatusOr<Classification> ClassifyImages(int64_t begin, int64_t end);
 
