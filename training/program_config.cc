@@ -84,8 +84,11 @@ absl::Status LoadFile(const std::string& path, Message& config) {
   FD_ASSIGN_OR_RETURN(const std::string text,
                       ReadFile(UserPath(path), kMaxConfigBytes));
   FD_RETURN_IF_ERROR(Parse(text, path, config));
-  for (const char* const name : {"config", "resume"}) {
-    if (!Has(config, name)) continue;
+  for (const char* const name : {"config", "resume", "estimate"}) {
+    if (config.GetDescriptor()->FindFieldByName(name) == nullptr ||
+        !Has(config, name)) {
+      continue;
+    }
     return UsageError(absl::StrCat(path, ": ", name, " ", Text(config, name),
                                    ": must not be set in a file; give one --",
                                    name));
@@ -262,6 +265,9 @@ std::string ConfigText(const Message& config) {
   const std::unique_ptr<Message> record(config.New());
   record->CopyFrom(config);
   Clear(*record, "resume");
+  if (record->GetDescriptor()->FindFieldByName("estimate") != nullptr) {
+    Clear(*record, "estimate");
+  }
   return ToTextproto(*record);
 }
 

@@ -74,7 +74,7 @@ std::string ConfigHelp(const ProgramConfig& program,
                        const google::protobuf::Message& prototype);
 
 // The record of a run, which --config takes: text format with every value but
-// `resume`, which says how one sitting of it began.
+// `resume` and `estimate`, which are about one call of the program.
 std::string ConfigText(const google::protobuf::Message& config);
 
 // What --resume says among the arguments, "" where it does not: a program asks

@@ -22,6 +22,8 @@
 #include "training/config.h"
 #include "training/config_file.h"
 #include "training/data/dataset.h"
+#include "training/estimate/search_estimate.h"
+#include "training/estimate/search_trial.h"
 #include "training/flags.h"
 #include "training/program_config.h"
 #include "training/resume.h"
@@ -119,7 +121,40 @@ absl::StatusOr<Assignment> FindAssignment(int argc, const char* const* argv,
   return Assignment{std::move(config), std::move(run)};
 }
 
+// Whether the arguments ask for an estimate alone.
+absl::StatusOr<bool> EstimateFlag(int argc, const char* const* argv) {
+  SearchConfig flags;
+  FD_RETURN_IF_ERROR(ParseFlags(argc, argv, flags));
+  if (flags.estimate() && flags.has_resume()) {
+    return UsageError(
+        "--estimate: says what a whole new search takes; leave out --resume");
+  }
+  return flags.estimate();
+}
+
+absl::Status Estimate(int argc, const char* const* argv, RunLog& log) {
+  FD_ASSIGN_OR_RETURN(const ResolvedSearch resolved,
+                      SearchFromCommandLine(argc, argv));
+  if (!resolved.note.empty()) log.Info(resolved.note);
+  const SearchConfig& config = resolved.config;
+  SetUpCompute(config.threads());
+  FD_ASSIGN_OR_RETURN(const Dataset dataset, LoadTrainingSplit(config));
+  FD_ASSIGN_OR_RETURN(const SearchEstimate estimate,
+                      EstimateSearch(config, dataset));
+  log.Info(absl::StrFormat(
+      "estimate: recipe %s on %s, batch %d, %s, %s engine, %d threads; nothing "
+      "is written",
+      config.recipe(), dataset.name, config.batch_size(),
+      config.single_level() ? "single-level" : "bi-level",
+      config.engine() == SearchConfig::FUSED ? "fused" : "plain",
+      at::get_num_threads()));
+  log.Info(EstimateText(estimate));
+  return absl::OkStatus();
+}
+
 absl::Status Search(int argc, const char* const* argv, RunLog& log) {
+  FD_ASSIGN_OR_RETURN(const bool estimate, EstimateFlag(argc, argv));
+  if (estimate) return Estimate(argc, argv, log);
   StopSignals signals;
   FD_ASSIGN_OR_RETURN(const Assignment assignment,
                       FindAssignment(argc, argv, log));

@@ -333,6 +333,14 @@ absl::Status SearchLoop::RunStep(const std::vector<int64_t>& order) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<TimedStep> SearchLoop::TryStep() {
+  state_ = State();
+  FD_RETURN_IF_ERROR(
+      Annotate(RunStep(sampler_.EpochOrder(/*epoch=*/0)), "trial step"));
+  return TimedStep{state_.images, absl::Seconds(state_.seconds),
+                   absl::Seconds(state_.batch_seconds)};
+}
+
 absl::StatusOr<Classification> SearchLoop::ClassifyAlphaHalf(int64_t images) {
   supernet_->eval();
   const EdgeWeights weights = step_->weights();

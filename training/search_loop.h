@@ -48,6 +48,13 @@ struct TimedImages {
   absl::Duration time;
 };
 
+// A step on its own.
+struct TimedStep {
+  int64_t images = 0;  // of both halves
+  absl::Duration time;
+  absl::Duration batches;  // of it, spent on making batches
+};
+
 // The state between two steps is a function of configuration, data and the
 // number of steps alone: a search that was stopped at any step and taken up
 // again ends with the same bytes, but for timing.csv, on the same machine with
@@ -78,6 +85,10 @@ class SearchLoop {
   const SearchSampler& sampler() const { return sampler_; }
   const Supernet& supernet() const { return *supernet_; }
   int64_t steps_done() const;
+
+  // Runs the first step of the epoch whatever was run before, to see how long
+  // it takes: the loop is for further trials then, and for no run.
+  absl::StatusOr<TimedStep> TryStep();
 
   // Evaluates a batch of the alpha half twice and times the second.
   absl::StatusOr<TimedImages> TryEvaluation();

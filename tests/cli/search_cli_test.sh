@@ -44,6 +44,11 @@ refuse 2 "gpu" --gpu=0
 refuse 2 "unexpected argument 'extra'" extra
 refuse 2 "save" "${tiny[@]}" --save=../elsewhere
 
+refuse 2 "--resume" "${tiny[@]}" --estimate --resume=auto
+refuse 2 "learning_rat" --estimate --learning_rat=0.1
+printf 'estimate: true\n' >estimate.textproto
+refuse 2 "estimate" "${tiny[@]}" --config=estimate.textproto
+
 # Data.
 refuse 3 "nowhere" "${tiny[@]}" --data=nowhere
 mkdir broken
@@ -58,6 +63,17 @@ touch runs
 expect 6 "runs" "$search" "${tiny[@]}"
 [ -f runs ] && [ ! -s runs ] || fail "a file was written over"
 rm runs
+
+# An estimate writes nothing, with either engine and whatever the batch.
+for flags in "" --engine=plain --single_level --batch_size=150; do
+  expect 0 "time: about" "$search" "${tiny[@]}" --estimate $flags
+  for text in "memory: about" "batch: " "nothing is written"; do
+    grep -qF "$text" out || fail "an estimate without '$text': $flags"
+  done
+  [ ! -e runs ] || fail "an estimate wrote something: $flags"
+done
+refuse 2 "batch" "${tiny[@]}" --estimate --batch_size=300
+refuse 3 "nowhere" "${tiny[@]}" --estimate --data=nowhere
 
 # Numbers.
 expect 5 "epoch 1: step 2" "$search" "${tiny[@]}" --learning_rate=1e38
