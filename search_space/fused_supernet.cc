@@ -165,7 +165,7 @@ torch::Tensor FusedSupernet::Forward(const torch::Tensor& images,
                     "weights of edges are [14, 7]");
   torch::Tensor logits =
       torch::empty({pixels.size(0), engine_->config().classes});
-  const SearchEngine::Images engine_images = {
+  const Images engine_images = {
       pixels.const_data_ptr<float>(), static_cast<int>(pixels.size(0)),
       static_cast<int>(pixels.size(2)), static_cast<int>(pixels.size(3))};
   const SearchEngine::Weights engine_weights = {normal.const_data_ptr<float>(),

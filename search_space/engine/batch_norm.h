@@ -9,6 +9,12 @@
 
 namespace fairdarts {
 
+// What batch norm normalises with.
+enum class NormStatistics {
+  kBatch,    // in training: the batch's, which move the running ones
+  kRunning,  // in evaluation
+};
+
 // Sums over the lanes of [rows][kLanes], in order.
 void AddLanes(const float* lanes, int rows, double* sums);
 

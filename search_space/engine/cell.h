@@ -39,16 +39,12 @@ struct MapSize {
 
 // Memory for the whole batch that cells use one after the other.
 struct CellScratch {
+  static constexpr int kTensors = 6;  // of Cell::ScratchSize() each
+
   float* relu = nullptr;    // max(state, 0)
   float* source = nullptr;  // the gradient of that
   float* halves[2] = {};    // the gradients between two halves of a sep_conv
   float* states[2] = {};    // the gradients of the first two states
-};
-
-// What batch norm normalises with.
-enum class NormStatistics {
-  kBatch,    // in training: the batch's, which move the running ones
-  kRunning,  // in evaluation
 };
 
 // What a cell works on; all tensors hold all blocks.

@@ -214,7 +214,8 @@ absl::Status DerivedEngine::Forward(const Images& images,
         if (unit++ % team_.threads() == thread) cell.Pack(i);
       }
     }
-    stem_.Forward(team_, thread, batch_, images, Output(0), worker);
+    stem_.Forward(team_, thread, batch_, images, NormStatistics::kBatch,
+                  Output(0), worker);
     for (size_t i = 0; i < cells_.size(); ++i) {
       cells_[i].Forward(team_, thread, batch_, TensorsOf(static_cast<int>(i)),
                         own, worker, cell_workers_[thread]);

@@ -4,10 +4,38 @@
 // How much memory the engine takes for a batch, without taking it.
 
 #include <cstdint>
+#include <vector>
 
+#include "search_space/engine/cell.h"
+#include "search_space/engine/network_layout.h"
+#include "search_space/engine/stem.h"
+#include "search_space/engine/worker.h"
 #include "search_space/s1_config.h"
 
 namespace fairdarts {
+
+// Gradients of outputs of stem and cells that are alive at once: of a cell's
+// output and of both its inputs.
+inline constexpr int kOutputGradients = 3;
+
+// In floats: of a block of images, and what a thread works in.
+struct EngineSizes {
+  int64_t saved = 0;           // from the forward to the backward
+  int64_t cell_scratch = 0;    // each tensor of CellScratch
+  int64_t largest_output = 0;  // of stem and cells
+  int64_t gradients = 0;       // the largest range of BlockGradients
+  WorkerSizes worker;
+};
+EngineSizes SizesOf(const NetworkLayout& layout, const Stem& stem,
+                    const std::vector<Cell>& cells, MapSize image);
+
+StemLayout StemOf(const NetworkLayout& layout);
+
+// The cells for images of this size. `kernels` and the running statistics stay
+// where they are.
+std::vector<Cell> MakeCells(const EngineKernels* kernels,
+                            const NetworkLayout& layout, MapSize image,
+                            float* statistics);
 
 // In bytes. A batch counts as whole blocks of kLanes images.
 struct EngineMemory {

@@ -13,7 +13,8 @@ constexpr int64_t kStemMultiplier = 3;
 }  // namespace
 
 NetworkLayout::NetworkLayout(const S1Config& config)
-    : stem_channels(kStemMultiplier * config.channels) {
+    : image_channels(config.image_channels),
+      stem_channels(kStemMultiplier * config.channels) {
   stem_weight = AddParameter("stem.0.weight",
                              {stem_channels, config.image_channels, 3, 3});
   stem_norm_weight = AddParameter("stem.1.weight", {stem_channels});

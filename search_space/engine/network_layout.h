@@ -73,6 +73,7 @@ struct NetworkLayout {
   std::vector<FlatTensor> statistics;
   int64_t statistic_size = 0;
 
+  int64_t image_channels = 0;
   int64_t stem_channels = 0;
   int64_t stem_weight = 0;
   int64_t stem_norm_weight = 0;

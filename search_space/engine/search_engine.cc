@@ -13,20 +13,7 @@
 namespace fairdarts {
 namespace {
 
-constexpr int kStemTaps = 9;
 constexpr int kWeights = kS1Edges * kEdgeCandidates;
-
-int64_t LargestRange(const NetworkLayout& layout) {
-  int64_t largest = layout.stem_norm_weight - layout.stem_weight;
-  for (const CellLayout& cell : layout.cells) {
-    for (const EdgeLayoutOffsets& edge : cell.edges) {
-      largest = std::max(largest, edge.end - edge.begin);
-    }
-    largest =
-        std::max(largest, cell.edges[0].begin - cell.preprocess[0].weight);
-  }
-  return largest;
-}
 
 }  // namespace
 
@@ -49,10 +36,8 @@ SearchEngine::SearchEngine(const S1Config& config,
       parameters_(layout_.parameter_size),
       statistics_(layout_.statistic_size),
       weights_{std::vector<float>(kWeights), std::vector<float>(kWeights)},
-      stem_norm_(static_cast<int>(layout_.stem_channels)),
-      stem_packed_(layout_.stem_norm_weight - layout_.stem_weight),
-      block_gradients_(LargestRange(layout_)) {
-  stem_norm_.AddRunning(&statistics_[layout_.stem_norm]);
+      stem_(&kernels_, StemOf(layout_), parameters_.data(),
+            &statistics_[layout_.stem_norm]) {
   for (const FlatTensor& tensor : layout_.statistics) {
     if (absl::EndsWith(tensor.name, "running_var")) {
       std::fill_n(&statistics_[tensor.offset], tensor.size(), 1.0f);
@@ -76,82 +61,55 @@ void SearchEngine::Prepare(const Images& images) {
   workers_.clear();
   saved_.reset();
   scratch_.reset();
-  std::vector<MapSize> sizes = {size};
-  for (const CellLayout& cell : layout_.cells) {
-    cells_.emplace_back(
-        &kernels_, cell,
-        sizes.size() < 2 ? sizes.back() : sizes[sizes.size() - 2],
-        statistics_.data());
-    sizes.push_back(cells_.back().output_size());
-  }
+  cells_ = MakeCells(&kernels_, layout_, size, statistics_.data());
   Allocate();
 }
 
 void SearchEngine::Allocate() {
-  const int stem_channels = static_cast<int>(layout_.stem_channels);
-  const int image_channels = static_cast<int>(config_.image_channels);
-  const int height = image_size_.height;
-  const int width = image_size_.width;
-  const int taps = kStemTaps * image_channels;
-
-  int64_t output_size = LaneTensorSize(stem_channels, height, width);
-  int64_t largest_output = output_size;
-  int64_t saved_size =
-      2 * output_size + LaneTensorSize(image_channels, height, width);
-  int64_t scratch_size = 0;
-  WorkerSizes sizes{
-      std::max(taps, stem_channels) * SlabChannel(width), 0,
-      std::max<int64_t>(2 * stem_channels, 2 * layout_.classifier_channels)};
-  for (size_t i = 0; i < cells_.size(); ++i) {
-    const Cell& cell = cells_[i];
-    output_size =
-        LaneTensorSize(kS1Nodes * static_cast<int>(layout_.cells[i].channels),
-                       cell.output_size().height, cell.output_size().width);
-    largest_output = std::max(largest_output, output_size);
-    saved_size += output_size + cell.SavedSize();
-    scratch_size = std::max(scratch_size, cell.ScratchSize());
-    sizes.Cover(cell.Sizes());
-  }
-  constexpr int kCellScratch = 6;
-  saved_ = AllocateLanes(saved_size * blocks_);
-  scratch_ =
-      AllocateLanes((kCellScratch * scratch_size +
-                     static_cast<int64_t>(gradients_.size()) * largest_output) *
-                    blocks_);
-  for (int i = 0; i < team_.threads(); ++i) workers_.emplace_back(sizes);
+  const EngineSizes sizes = SizesOf(layout_, stem_, cells_, image_size_);
+  saved_ = AllocateLanes(sizes.saved * blocks_);
+  scratch_ = AllocateLanes((CellScratch::kTensors * sizes.cell_scratch +
+                            kOutputGradients * sizes.largest_output) *
+                           blocks_);
+  for (int i = 0; i < team_.threads(); ++i) workers_.emplace_back(sizes.worker);
 
   float* saved = saved_.get();
-  const auto take = [&](int channels, MapSize size) {
-    const LaneTensor tensor =
-        LaneTensorAt(saved, channels, size.height, size.width);
+  const auto take = [&](int64_t channels, MapSize size) {
+    const LaneTensor tensor = LaneTensorAt(saved, static_cast<int>(channels),
+                                           size.height, size.width);
     saved += tensor.block * blocks_;
     return tensor;
   };
-  image_ = take(image_channels, image_size_);
-  stem_y_ = take(stem_channels, image_size_);
-  outputs_ = {take(stem_channels, image_size_)};
+  const int height = image_size_.height;
+  const int width = image_size_.width;
+  stem_.SetMemory(saved, height, width, blocks_);
+  saved += stem_.SavedSize(height, width) * blocks_;
+  outputs_ = {take(layout_.stem_channels, image_size_)};
   float* scratch = scratch_.get();
   const auto take_scratch = [&](int64_t size) {
     scratch += size * blocks_;
     return scratch - size * blocks_;
   };
   CellScratch cell_scratch;
-  cell_scratch.relu = take_scratch(scratch_size);
-  cell_scratch.source = take_scratch(scratch_size);
-  for (float*& half : cell_scratch.halves) half = take_scratch(scratch_size);
-  for (float*& state : cell_scratch.states) state = take_scratch(scratch_size);
-  for (float*& gradient : gradients_) gradient = take_scratch(largest_output);
+  cell_scratch.relu = take_scratch(sizes.cell_scratch);
+  cell_scratch.source = take_scratch(sizes.cell_scratch);
+  for (float*& half : cell_scratch.halves)
+    half = take_scratch(sizes.cell_scratch);
+  for (float*& state : cell_scratch.states) {
+    state = take_scratch(sizes.cell_scratch);
+  }
+  for (float*& gradient : gradients_) {
+    gradient = take_scratch(sizes.largest_output);
+  }
   for (size_t i = 0; i < cells_.size(); ++i) {
     cells_[i].SetMemory(saved, cell_scratch, blocks_);
     saved += cells_[i].SavedSize() * blocks_;
     outputs_.push_back(
-        take(kS1Nodes * static_cast<int>(layout_.cells[i].channels),
-             cells_[i].output_size()));
+        take(kS1Nodes * layout_.cells[i].channels, cells_[i].output_size()));
   }
-  FD_CHECK_EQ(saved - saved_.get(), saved_size * blocks_);
-  stem_norm_.Resize(blocks_);
-  stem_sums_.resize(2 * layout_.stem_channels * blocks_);
+  FD_CHECK_EQ(saved - saved_.get(), sizes.saved * blocks_);
   pooled_.resize(layout_.classifier_channels * kLanes * blocks_);
+  block_gradients_ = BlockGradients(sizes.gradients);
   block_gradients_.Resize(blocks_);
 }
 
@@ -233,103 +191,13 @@ void SearchEngine::Run(const Images& images, const Weights& weights,
         }
       }
     }
-    StemForward(thread, images, statistics, worker);
+    stem_.Forward(team_, thread, batch_, images, statistics, Output(0), worker);
     for (size_t i = 0; i < cells_.size(); ++i) {
       const int cell = static_cast<int>(i);
       cells_[i].Forward(team_, thread, batch_, TensorsOf(cell), WeightsOf(cell),
                         statistics, worker);
     }
     HeadForward(thread, logits, worker);
-  });
-}
-
-void SearchEngine::GatherStem(int block, int row, float* slab) const {
-  const int width = image_.width;
-  const int64_t size = int64_t{width} * kLanes;
-  for (int c = 0; c < image_.channels; ++c) {
-    for (int tap = 0; tap < kStemTaps; ++tap, slab += SlabChannel(width)) {
-      const int y = row + tap / 3 - 1;
-      if (y < 0 || y >= image_.height) {
-        std::fill_n(slab, size, 0.0f);
-        continue;
-      }
-      const float* const from = image_.Row(block, y) + c * image_.channel();
-      // The columns that have their neighbour inside, and zeros beside them.
-      const int shift = tap % 3 - 1;
-      const int first = std::max(-shift, 0);
-      const int last = std::max(width - std::max(shift, 0), first);
-      std::fill_n(slab, first * kLanes, 0.0f);
-      std::copy_n(from + (first + shift) * kLanes, (last - first) * kLanes,
-                  slab + first * kLanes);
-      std::fill_n(slab + last * kLanes, (width - last) * kLanes, 0.0f);
-    }
-  }
-}
-
-void SearchEngine::StemForward(int thread, const Images& images,
-                               NormStatistics statistics, Worker& worker) {
-  const int channels = stem_y_.channels;
-  const int taps = kStemTaps * image_.channels;
-  const int64_t pixels = int64_t{image_.height} * image_.width;
-  team_.Barrier([&] {
-    PackLaneRows(&parameters_[layout_.stem_weight], channels, taps,
-                 stem_packed_.data());
-  });
-  team_.ForBlocks(thread, batch_, [&](int b) {
-    const int lanes = batch_.lanes(b);
-    for (int y = 0; y < image_.height; ++y) {
-      float* to = image_.Row(b, y);
-      for (int c = 0; c < image_.channels; ++c) {
-        for (int x = 0; x < image_.width; ++x) {
-          for (int lane = 0; lane < kLanes; ++lane) {
-            const int64_t image = int64_t{b} * kLanes + lane;
-            *to++ = lane < lanes
-                        ? images.pixels[(image * image_.channels + c) * pixels +
-                                        y * image_.width + x]
-                        : 0;
-          }
-        }
-      }
-    }
-    float* const sums = worker.sums.get();
-    std::fill_n(sums, 2 * channels * kLanes, 0.0f);
-    for (int row = 0; row < stem_y_.height; ++row) {
-      GatherStem(b, row, worker.slab_a.get());
-      float* const to = stem_y_.Row(b, row);
-      kernels_.gemm({stem_packed_.data(), channels, taps, stem_y_.width,
-                     worker.slab_a.get(), SlabChannel(stem_y_.width), to,
-                     stem_y_.channel()});
-      kernels_.sums({stem_y_.row_shape(), to, sums, sums + channels * kLanes});
-    }
-    double* const totals = stem_norm_.block_sums(b);
-    std::fill_n(totals, 2 * channels, 0.0);
-    AddLanes(sums, 2 * channels, totals);
-  });
-  team_.Barrier([&] {
-    if (statistics == NormStatistics::kBatch) {
-      stem_norm_.FinishForward(batch_.blocks(), batch_.images * pixels);
-    } else {
-      stem_norm_.UseRunning(0);
-    }
-    stem_norm_.SetAffine(&parameters_[layout_.stem_norm_weight],
-                         &parameters_[layout_.stem_norm_bias]);
-  });
-  const LaneTensor output = Output(0);
-  team_.ForBlocks(thread, batch_, [&](int b) {
-    for (int row = 0; row < output.height; ++row) {
-      float* const to = output.Row(b, row);
-      kernels_.weighted_sum({output.row_shape(),
-                             1,
-                             {stem_y_.Row(b, row)},
-                             stem_norm_.factors(),
-                             stem_norm_.terms(),
-                             to,
-                             output.channel(),
-                             /*relu=*/false});
-      if (batch_.lanes(b) < kLanes) {
-        ClearLanes(output.row_shape(), batch_.lanes(b), to, output.channel());
-      }
-    }
   });
 }
 
@@ -394,7 +262,8 @@ SearchEngine::WeightGradients SearchEngine::Backward(
       cells_[i].Backward(team_, thread, batch_, a, worker);
     }
     if (parameter_gradients != nullptr) {
-      StemBackward(thread, parameter_gradients, worker);
+      stem_.Backward(team_, thread, batch_, OutputGradient(0), block_gradients_,
+                     parameter_gradients, worker);
     }
   });
   batch_.images = 0;
@@ -447,68 +316,6 @@ void SearchEngine::HeadBackward(int thread, const float* d_logits,
     parameter_gradients[layout_.classifier_bias + k] = static_cast<float>(bias);
     std::copy(sums.begin(), sums.end(), d_weights + k * channels);
   }
-}
-
-void SearchEngine::StemBackward(int thread, float* parameter_gradients,
-                                Worker& worker) {
-  const LaneTensor g = OutputGradient(0);
-  const int channels = g.channels;
-  const int taps = kStemTaps * image_.channels;
-  const int64_t slab = SlabChannel(g.width);
-  const int64_t count = int64_t{batch_.images} * image_.height * image_.width;
-  team_.ForBlocks(thread, batch_, [&](int b) {
-    float* const sums = worker.sums.get();
-    std::fill_n(sums, 2 * channels * kLanes, 0.0f);
-    LaneDotsArguments dots{};
-    dots.shape = g.row_shape();
-    dots.inputs = 1;
-    dots.sum = sums;
-    dots.dots = sums + channels * kLanes;
-    for (int row = 0; row < g.height; ++row) {
-      dots.y[0] = stem_y_.Row(b, row);
-      dots.g = g.Row(b, row);
-      kernels_.dots(dots);
-    }
-    double* const totals = &stem_sums_[int64_t{b} * 2 * channels];
-    std::fill_n(totals, 2 * channels, 0.0);
-    AddLanes(sums, 2 * channels, totals);
-  });
-  const int64_t begin = layout_.stem_weight;
-  const int64_t end = layout_.stem_norm_weight;
-  team_.Barrier([&] {
-    std::vector<double> sums(2 * channels);
-    for (int b = 0; b < batch_.blocks(); ++b) {
-      for (int i = 0; i < 2 * channels; ++i) {
-        sums[i] += stem_sums_[int64_t{b} * 2 * channels + i];
-      }
-    }
-    stem_norm_.FinishAffineBackward(
-        sums.data(), sums.data() + channels, count,
-        &parameters_[layout_.stem_norm_weight],
-        &parameter_gradients[layout_.stem_norm_weight],
-        &parameter_gradients[layout_.stem_norm_bias]);
-  });
-  team_.ForBlocks(thread, batch_, [&](int b) {
-    block_gradients_.Begin(b, begin, end);
-    for (int row = 0; row < g.height; ++row) {
-      kernels_.weighted_sum({g.row_shape(),
-                             2,
-                             {g.Row(b, row), stem_y_.Row(b, row)},
-                             stem_norm_.gradient_factors(),
-                             stem_norm_.gradient_terms(),
-                             worker.slab_a.get(),
-                             slab,
-                             /*relu=*/false});
-      // Lanes without an image meet zeros in the image.
-      GatherStem(b, row, worker.slab_b.get());
-      kernels_.gemm_weight_gradient(
-          {channels, taps, /*height=*/1, g.width, worker.slab_a.get(), 0, slab,
-           worker.slab_b.get(), 0, slab, block_gradients_.At(b, begin, begin)});
-    }
-  });
-  team_.Barrier([] {});
-  block_gradients_.Sum(thread, team_.threads(), batch_.blocks(), begin, end,
-                       parameter_gradients);
 }
 
 }  // namespace fairdarts

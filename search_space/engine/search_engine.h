@@ -13,7 +13,9 @@
 #include "absl/status/statusor.h"
 #include "ops/kernels/isa.h"
 #include "search_space/engine/cell.h"
+#include "search_space/engine/engine_memory.h"
 #include "search_space/engine/network_layout.h"
+#include "search_space/engine/stem.h"
 #include "search_space/engine/thread_team.h"
 #include "search_space/engine/worker.h"
 #include "search_space/s1_config.h"
@@ -43,12 +45,6 @@ class SearchEngine {
   float* parameters() { return parameters_.data(); }
   float* statistics() { return statistics_.data(); }
 
-  struct Images {
-    const float* pixels;  // [count][channels][height][width]
-    int count;
-    int height;
-    int width;
-  };
   // [14][7] weights of the edges' candidates of both kinds of cells.
   struct Weights {
     const float* normal;
@@ -94,14 +90,9 @@ class SearchEngine {
   // Of images that there is memory for.
   void Run(const Images& images, const Weights& weights,
            NormStatistics statistics, float* logits);
-  void StemForward(int thread, const Images& images, NormStatistics statistics,
-                   Worker& worker);
-  void StemBackward(int thread, float* parameter_gradients, Worker& worker);
   void HeadForward(int thread, float* logits, Worker& worker);
   void HeadBackward(int thread, const float* d_logits,
                     float* parameter_gradients);
-  // The rows that a 3x3 convolution of an image reads for its row `row`.
-  void GatherStem(int block, int row, float* slab) const;
 
   const S1Config config_;
   const NetworkLayout layout_;
@@ -118,19 +109,16 @@ class SearchEngine {
   BatchBlocks batch_;
   MapSize image_size_;
   int blocks_ = 0;  // that there is memory for
+  Stem stem_;
   std::vector<Cell> cells_;
   std::vector<Worker> workers_;
   LaneMemory saved_;
   LaneMemory scratch_;
   std::vector<LaneTensor> outputs_;
-  std::array<float*, 3> gradients_ = {};  // of three successive outputs
-  LaneTensor image_;
-  LaneTensor stem_y_;
-  BatchNorm stem_norm_;
-  std::vector<float> stem_packed_;
+  std::array<float*, kOutputGradients> gradients_ =
+      {};                      // of three successive outputs
   std::vector<float> pooled_;  // [images][classifier channels]
-  std::vector<double> stem_sums_;
-  BlockGradients block_gradients_;
+  BlockGradients block_gradients_ = BlockGradients(0);
 };
 
 }  // namespace fairdarts

@@ -82,8 +82,8 @@ void Stem::Gather(int block, int row, float* slab) const {
 }
 
 void Stem::Forward(Team& team, int thread, const BatchBlocks& batch,
-                   const Images& images, const LaneTensor& output,
-                   Worker& worker) {
+                   const Images& images, NormStatistics statistics,
+                   const LaneTensor& output, Worker& worker) {
   const int channels = layout_.channels;
   const int64_t slab = SlabChannel(y_.width);
   team.Barrier([&] {
@@ -106,8 +106,12 @@ void Stem::Forward(Team& team, int thread, const BatchBlocks& batch,
     AddLanes(sums, 2 * channels, totals);
   });
   team.Barrier([&] {
-    norm_.FinishForward(batch.blocks(),
-                        int64_t{batch.images} * y_.height * y_.width);
+    if (statistics == NormStatistics::kBatch) {
+      norm_.FinishForward(batch.blocks(),
+                          int64_t{batch.images} * y_.height * y_.width);
+    } else {
+      norm_.UseRunning(0);
+    }
     norm_.SetAffine(parameters_ + layout_.norm_weight,
                     parameters_ + layout_.norm_bias);
   });

@@ -44,7 +44,8 @@ class Stem {
 
   // All threads together.
   void Forward(Team& team, int thread, const BatchBlocks& batch,
-               const Images& images, const LaneTensor& output, Worker& worker);
+               const Images& images, NormStatistics statistics,
+               const LaneTensor& output, Worker& worker);
   // From the gradient of the output; writes the gradients of its parameters.
   void Backward(Team& team, int thread, const BatchBlocks& batch,
                 const LaneTensor& g, BlockGradients& block_gradients,

@@ -22,8 +22,15 @@ constexpr int kPart = static_cast<int>(hn::MaxLanes(D()));
 // The vectors of a pixel.
 constexpr int kParts = kLanes / kPart;
 
-// Zero comes first: on x86 the maximum of two is the second where one is NaN.
-HWY_INLINE V Relu(V x) { return hn::Max(hn::Zero(D()), x); }
+// max(x, 0) of a NaN is one: x86 gives the second operand where one of both is
+// a NaN, Arm the number.
+HWY_INLINE V Relu(V x) {
+#if HWY_ARCH_ARM
+  return hn::IfThenZeroElse(hn::Lt(x, hn::Zero(D())), x);
+#else
+  return hn::Max(hn::Zero(D()), x);
+#endif
+}
 
 HWY_INLINE void AddTo(float* to, V value) {
   const D d;
