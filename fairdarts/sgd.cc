@@ -50,6 +50,11 @@ void Move(const T* gradient, int64_t size, T scale, const SGDOptions& options,
   }
 }
 
+// What the loops above take; for everything else there are torch's operations.
+bool LiesDense(const torch::Tensor& tensor) {
+  return tensor.device().is_cpu() && tensor.is_non_overlapping_and_dense();
+}
+
 // Elements in the order in which `like` has them in memory.
 torch::Tensor LaidOutAs(const torch::Tensor& like,
                         const torch::Tensor& tensor) {
@@ -73,6 +78,10 @@ double Sgd::GradientNorm() const {
   for (const auto& group : param_groups()) {
     for (const torch::Tensor& parameter : group.params()) {
       if (!parameter.grad().defined()) continue;
+      if (!LiesDense(parameter)) {
+        sum += std::pow(parameter.grad().norm().item<double>(), 2);
+        continue;
+      }
       const torch::Tensor gradient = LaidOutAs(parameter, parameter.grad());
       AT_DISPATCH_FLOATING_TYPES(gradient.scalar_type(), "gradient norm", [&] {
         sum +=
@@ -90,18 +99,24 @@ void Sgd::ClippedStep(double norm, double largest) {
     const auto& options = static_cast<const SGDOptions&>(group.options());
     for (torch::Tensor& parameter : group.params()) {
       if (!parameter.grad().defined()) continue;
-      TORCH_CHECK(parameter.is_non_overlapping_and_dense(),
-                  "parameters lie dense in memory");
       auto& state = this->state()[parameter.unsafeGetTensorImpl()];
       if (state == nullptr) {
         auto fresh = std::make_unique<SGDParamState>();
         fresh->momentum_buffer(torch::zeros_like(parameter));
         state = std::move(fresh);
       }
+      auto& momentum = static_cast<SGDParamState&>(*state);
+      if (!LiesDense(parameter)) {
+        torch::Tensor buffer = momentum.momentum_buffer();
+        buffer.mul_(options.momentum())
+            .add_(parameter.grad(), scale)
+            .add_(parameter, options.weight_decay());
+        parameter.add_(buffer, -options.lr());
+        continue;
+      }
       const torch::Tensor gradient = LaidOutAs(parameter, parameter.grad());
-      torch::Tensor buffer = LaidOutAs(
-          parameter, static_cast<SGDParamState&>(*state).momentum_buffer());
-      static_cast<SGDParamState&>(*state).momentum_buffer(buffer);
+      torch::Tensor buffer = LaidOutAs(parameter, momentum.momentum_buffer());
+      momentum.momentum_buffer(buffer);
       AT_DISPATCH_FLOATING_TYPES(parameter.scalar_type(), "sgd", [&] {
         Move(gradient.const_data_ptr<scalar_t>(), parameter.numel(),
              static_cast<scalar_t>(scale), options,

@@ -17,13 +17,15 @@ namespace {
 constexpr double kSteps = 4;
 constexpr double kFloat = 5 * kSteps * 6e-8;
 
-// Sizes around the vectors of the norm; the last is laid out otherwise.
+// Sizes around the vectors of the norm.
 std::vector<torch::Tensor> Parameters(torch::ScalarType type) {
   torch::manual_seed(3);
   std::vector<torch::Tensor> parameters;
   for (const int64_t size : {1, 15, 16, 17, 130}) {
     parameters.push_back(torch::randn({size}, type));
   }
+  // Laid out otherwise, and with gaps.
+  parameters.push_back(torch::randn({6, 7}, type).slice(1, 0, 7, 2));
   parameters.push_back(torch::randn({3, 4, 5, 2}, type)
                            .contiguous(torch::MemoryFormat::ChannelsLast));
   for (torch::Tensor& parameter : parameters) parameter.requires_grad_();

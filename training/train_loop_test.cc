@@ -325,6 +325,9 @@ TEST_F(TrainLoopTest, TakesTheFusedEngineWhereItHasTheNetwork) {
   EXPECT_EQ(engine({"--engine=plain"}, "DARTS_V2"), "engine: plain");
   EXPECT_EQ(engine({"--precision=bf16"}, "DARTS_V2"),
             "engine: plain, since the fused engine computes in fp32 alone");
+  EXPECT_EQ(
+      engine({"--memory_format=contiguous"}, "DARTS_V2"),
+      "engine: plain, since the fused engine has a memory format of its own");
   EXPECT_EQ(engine({}, "AmoebaNet"),
             "engine: plain, since the fused engine does not have the "
             "genotype's conv_7x1_1x7");

@@ -19,6 +19,9 @@ absl::Status CheckFused(const TrainConfig& config, const Genotype& genotype,
   if (config.precision() == Machine::BF16) {
     return UsageError("the fused engine computes in fp32 alone");
   }
+  if (config.memory_format() != Machine::AUTO) {
+    return UsageError("the fused engine has a memory format of its own");
+  }
   return FusedDerivedNetwork::Check(genotype, network);
 }
 

@@ -20,9 +20,10 @@ struct TrainNetwork {
   std::string engine;  // a line for the log: which it is, and why
 };
 
-// --engine=auto takes the fused engine where it has the network, the device and
-// the precision, else the plain one. The errors of MakeDerivedNetwork, and a
-// usage error that says what the fused engine lacks where it is asked for.
+// --engine=auto takes the fused engine where it has the network, the device,
+// the precision and the memory format, else the plain one. The errors of
+// MakeDerivedNetwork, and a usage error that says what the fused engine lacks
+// where it is asked for.
 absl::StatusOr<TrainNetwork> CreateTrainNetwork(const TrainConfig& config,
                                                 const Genotype& genotype,
                                                 const NetworkConfig& network,

@@ -1,7 +1,6 @@
 #include "training/train_step.h"
 
 #include <torch/nn/functional/loss.h>
-#include <torch/nn/utils/clip_grad.h>
 #include <torch/utils.h>
 
 #include <cmath>
@@ -58,10 +57,10 @@ TrainStep::TrainStep(std::shared_ptr<DerivedNetwork> network,
                      const TrainStepOptions& options)
     : options_(options),
       network_(std::move(network)),
-      parameters_(network_->parameters()),
-      optimizer_(parameters_, torch::optim::SGDOptions(0)
-                                  .momentum(options.momentum)
-                                  .weight_decay(options.weight_decay)) {
+      optimizer_(network_->parameters(),
+                 torch::optim::SGDOptions(0)
+                     .momentum(options.momentum)
+                     .weight_decay(options.weight_decay)) {
   if (options.average_decay > 0) {
     average_.emplace(network_.get(), options.average_decay);
   }
@@ -100,8 +99,7 @@ absl::StatusOr<TrainStepResult> TrainStep::RunOrThrow(const Batch& batch,
   }
   optimizer_.zero_grad();
   loss.backward();
-  result.gradient_norm =
-      torch::nn::utils::clip_grad_norm_(parameters_, options_.gradient_clip);
+  result.gradient_norm = optimizer_.GradientNorm();
   if (!std::isfinite(result.gradient_norm)) {
     return NumbersError(
         absl::StrCat("the norm of the gradients is ", result.gradient_norm));
@@ -109,7 +107,7 @@ absl::StatusOr<TrainStepResult> TrainStep::RunOrThrow(const Batch& batch,
   for (torch::optim::OptimizerParamGroup& group : optimizer_.param_groups()) {
     group.options().set_lr(learning_rate);
   }
-  optimizer_.step();
+  optimizer_.ClippedStep(result.gradient_norm, options_.gradient_clip);
   if (average_.has_value()) average_->Update();
 
   const torch::NoGradGuard no_gradients;

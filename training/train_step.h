@@ -9,20 +9,18 @@
 // target is 1 - s + s / classes for the label and s / classes for the others
 // (Szegedy et al., arXiv 1512.00567, section 7). A batch without auxiliary
 // logits has the first term alone. The optimiser is SGD with momentum and
-// weight decay as in fairdarts/search_step.h, after the gradient over all
-// weights together has been clipped to a norm.
-
-#include <torch/optim/sgd.h>
+// weight decay, after the gradient over all weights together has been clipped
+// to a norm (fairdarts/sgd.h).
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "fairdarts/batch.h"
+#include "fairdarts/sgd.h"
 #include "search_space/derived_network.h"
 #include "search_space/path_dropper.h"
 #include "training/checkpoint/snapshot.h"
@@ -78,8 +76,7 @@ class TrainStep {
 
   const TrainStepOptions options_;
   const std::shared_ptr<DerivedNetwork> network_;
-  const std::vector<torch::Tensor> parameters_;
-  torch::optim::SGD optimizer_;
+  Sgd optimizer_;
   std::optional<WeightAverage> average_;
 };
 
