@@ -17,6 +17,7 @@
 #include "fairdarts/base/user_path.h"
 #include "fairdarts/benchmark_flags.h"
 #include "fairdarts/inference_timing.h"
+#include "fairdarts/sweep_output.h"
 #include "genotypes/cost.h"
 
 using Texts = std::vector<std::string>;
@@ -121,8 +122,7 @@ absl::Status Main(int argc, char** argv) {
   FD_ASSIGN_OR_RETURN(const std::vector<InferenceTiming> timings,
                       TimeInference(cases, seconds));
   const InferenceTiming& first = timings.front();
-  std::printf("%s, peak %.1f GFLOP/s a thread\n%s", MachineText().c_str(),
-              first.peak / first.which.threads * 1e-9,
+  std::printf("%s\n%s", MachineText(first.peak / first.which.threads).c_str(),
               InferenceTable(timings).c_str());
   const std::string csv = absl::GetFlag(FLAGS_csv);
   if (!csv.empty()) {

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,14 +12,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
-#include "fairdarts/base/file.h"
 #include "fairdarts/base/status.h"
-#include "fairdarts/base/user_path.h"
 #include "fairdarts/benchmark_flags.h"
 #include "fairdarts/inference_timing.h"
 #include "fairdarts/plots/line_plot.h"
+#include "fairdarts/sweep_output.h"
 #include "genotypes/cost.h"
 
 using Texts = std::vector<std::string>;
@@ -202,17 +199,6 @@ std::vector<PlotPanel> PanelsOf(Sweep sweep,
   return {time, share};
 }
 
-// How far a line of the first panel goes from where it begins.
-void PrintSpread(const PlotPanel& panel) {
-  for (const PlotSeries& series : panel.series) {
-    const auto [low, high] = std::minmax_element(
-        series.points.begin(), series.points.end(),
-        [](const PlotPoint& a, const PlotPoint& b) { return a.y < b.y; });
-    std::printf("%s: %+.1f %% to %+.1f %% against batch 1\n",
-                series.name.c_str(), 100 * (low->y - 1), 100 * (high->y - 1));
-  }
-}
-
 absl::Status Main(int argc, char** argv) {
   FD_RETURN_IF_ERROR(ParseBenchmarkFlags(
       argc, argv,
@@ -247,25 +233,19 @@ absl::Status Main(int argc, char** argv) {
   }
   std::fputs(InferenceTable(timings).c_str(), stdout);
   const std::vector<PlotPanel> panels = PanelsOf(sweep, timings);
-  if (sweep == Sweep::kBatch) PrintSpread(panels.front());
-
-  std::string output = absl::GetFlag(FLAGS_output);
-  if (output.empty()) output = absl::StrCat("inference_", name);
-  output = UserPath(output);
-  const std::string machine = absl::StrFormat("%s, peak %.1f GFLOP/s a thread",
-                                              MachineText(), peak * 1e-9);
-  FD_RETURN_IF_ERROR(
-      WriteFileAtomic(absl::StrCat(output, ".csv"), InferenceCsv(timings)));
-  const absl::string_view counted =
-      sweep == Sweep::kBatch ? "the fastest of several times 256 images counts"
-                             : "the fastest call counts";
-  FD_RETURN_IF_ERROR(WriteFileAtomic(
-      absl::StrCat(output, ".svg"),
-      LinePlotSvg(absl::StrCat("Inference of CIFAR networks, ", Fixed(sweep)),
-                  absl::StrCat(machine, "; ", counted), panels)));
-  std::printf("%s\n%s.csv\n%s.svg\n", machine.c_str(), output.c_str(),
-              output.c_str());
-  return absl::OkStatus();
+  if (sweep == Sweep::kBatch) {
+    std::fputs(SpreadText(panels.front(), "batch 1").c_str(), stdout);
+  }
+  SweepOutput output;
+  output.path = absl::GetFlag(FLAGS_output);
+  if (output.path.empty()) output.path = absl::StrCat("inference_", name);
+  output.csv = InferenceCsv(timings);
+  output.title = absl::StrCat("Inference of CIFAR networks, ", Fixed(sweep));
+  output.caption = sweep == Sweep::kBatch
+                       ? "the fastest of several times 256 images counts"
+                       : "the fastest call counts";
+  output.panels = panels;
+  return WriteSweep(output, peak);
 }
 
 }  // namespace

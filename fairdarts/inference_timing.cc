@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cmath>
 #include <map>
-#include <thread>
 #include <tuple>
 #include <utility>
 
@@ -175,11 +174,6 @@ std::string InferenceTable(const std::vector<InferenceTiming>& timings) {
         100 * std::exp(mean.shares / mean.cases));
   }
   return table;
-}
-
-std::string MachineText() {
-  return absl::StrCat(IsaName(BestIsa()), ", ",
-                      std::thread::hardware_concurrency(), " cores");
 }
 
 }  // namespace fairdarts

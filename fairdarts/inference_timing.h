@@ -67,9 +67,6 @@ std::string InferenceCsv(const std::vector<InferenceTiming>& timings);
 // genotype alone.
 std::string InferenceTable(const std::vector<InferenceTiming>& timings);
 
-// "avx2, 2 cores".
-std::string MachineText();
-
 }  // namespace fairdarts
 
 #endif  // FAIRDARTS_INFERENCE_TIMING_H_
