@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-#include "training/estimate/free_memory.h"
+#include "training/estimate/available_memory.h"
 
 namespace fairdarts {
 
@@ -63,7 +63,7 @@ struct SearchEstimate {
   MemoryModel memory;
   bool memory_modelled = true;  // of the batch; else extrapolated by the fit
   // What the process can hold: what is free, and what it holds itself.
-  FreeMemory free;
+  AvailableMemory free;
   int64_t multiple = 1;    // of which batches are tried
   int64_t most_batch = 0;  // that the data allow
 };

@@ -12,7 +12,7 @@
 #include "fairdarts/base/status.h"
 #include "search_space/engine/engine_memory.h"
 #include "training/data/sampler.h"
-#include "training/estimate/free_memory.h"
+#include "training/estimate/available_memory.h"
 #include "training/profiling/process_memory.h"
 #include "training/search_loop.h"
 #include "training/search_options.h"
@@ -158,7 +158,7 @@ absl::StatusOr<SearchEstimate> EstimateSearch(const SearchConfig& config,
   // Where the peak cannot be started anew, it is that of reading the data at
   // least.
   (void)ResetPeakMemory();
-  FD_ASSIGN_OR_RETURN(e.free, ReadFreeMemory());
+  FD_ASSIGN_OR_RETURN(e.free, ReadAvailableMemory());
   FD_ASSIGN_OR_RETURN(const ProcessMemory held, ReadProcessMemory());
   e.free.bytes += held.resident_bytes;
   // Refuses what a search would refuse.

@@ -1,4 +1,4 @@
-#include "training/estimate/free_memory.h"
+#include "training/estimate/available_memory.h"
 
 #include <algorithm>
 #include <fstream>
@@ -79,14 +79,14 @@ bool Lower(absl::string_view root, const Hierarchy& hierarchy,
 
 }  // namespace
 
-absl::StatusOr<FreeMemory> ReadFreeMemory(absl::string_view root) {
+absl::StatusOr<AvailableMemory> ReadAvailableMemory(absl::string_view root) {
   const std::string meminfo = absl::StrCat(root, "/proc/meminfo");
   const auto available = Number(meminfo, "MemAvailable:");
   if (!available.has_value()) {
     return EnvironmentError(
         absl::StrCat(meminfo, ": does not tell MemAvailable, as Linux does"));
   }
-  FreeMemory memory{*available * 1024, "the machine"};
+  AvailableMemory memory{*available * 1024, "the machine"};
   // "4:memory:/group" of version 1, "0::/group" of version 2.
   for (const std::string& line :
        Lines(absl::StrCat(root, "/proc/self/cgroup"))) {

@@ -1,4 +1,4 @@
-#include "training/estimate/free_memory.h"
+#include "training/estimate/available_memory.h"
 
 #include <gtest/gtest.h>
 
@@ -16,9 +16,9 @@ constexpr char kMeminfo[] =
     "MemTotal:        1000 kB\nMemFree:          100 kB\n"
     "MemAvailable:     500 kB\n";
 
-class FreeMemoryTest : public testing::Test {
+class AvailableMemoryTest : public testing::Test {
  protected:
-  FreeMemoryTest()
+  AvailableMemoryTest()
       : root_(testing::TempDir() + "/" +
               testing::UnitTest::GetInstance()->current_test_info()->name()) {
     std::filesystem::remove_all(root_);
@@ -32,7 +32,7 @@ class FreeMemoryTest : public testing::Test {
   }
 
   void Expect(int64_t bytes, const std::string& limit) {
-    const absl::StatusOr<FreeMemory> memory = ReadFreeMemory(root_);
+    const absl::StatusOr<AvailableMemory> memory = ReadAvailableMemory(root_);
     ASSERT_THAT(memory, IsOk());
     EXPECT_EQ(memory->bytes, bytes);
     EXPECT_EQ(memory->limit, limit);
@@ -41,25 +41,25 @@ class FreeMemoryTest : public testing::Test {
   const std::string root_;
 };
 
-TEST_F(FreeMemoryTest, WithoutGroupsTheMachineCounts) {
+TEST_F(AvailableMemoryTest, WithoutGroupsTheMachineCounts) {
   Expect(500 * 1024, "the machine");
 }
 
-TEST_F(FreeMemoryTest, AGroupWithoutALimit) {
+TEST_F(AvailableMemoryTest, AGroupWithoutALimit) {
   File("/proc/self/cgroup", "0::/user/me\n");
   File("/sys/fs/cgroup/user/me/memory.max", "max\n");
   File("/sys/fs/cgroup/user/me/memory.current", "5000\n");
   Expect(500 * 1024, "the machine");
 }
 
-TEST_F(FreeMemoryTest, AGroupsLimitLessWhatItUses) {
+TEST_F(AvailableMemoryTest, AGroupsLimitLessWhatItUses) {
   File("/proc/self/cgroup", "0::/user/me\n");
   File("/sys/fs/cgroup/user/me/memory.max", "100000\n");
   File("/sys/fs/cgroup/user/me/memory.current", "40000\n");
   Expect(60000, "the control group");
 }
 
-TEST_F(FreeMemoryTest, CachesOfFilesCanBeDropped) {
+TEST_F(AvailableMemoryTest, CachesOfFilesCanBeDropped) {
   File("/proc/self/cgroup", "0::/\n");
   File("/sys/fs/cgroup/memory.max", "100000\n");
   File("/sys/fs/cgroup/memory.current", "40000\n");
@@ -68,7 +68,7 @@ TEST_F(FreeMemoryTest, CachesOfFilesCanBeDropped) {
   Expect(90000, "the control group");
 }
 
-TEST_F(FreeMemoryTest, ALimitFurtherUpCountsToo) {
+TEST_F(AvailableMemoryTest, ALimitFurtherUpCountsToo) {
   File("/proc/self/cgroup", "0::/user/me\n");
   File("/sys/fs/cgroup/user/me/memory.max", "100000\n");
   File("/sys/fs/cgroup/user/me/memory.current", "10000\n");
@@ -77,7 +77,7 @@ TEST_F(FreeMemoryTest, ALimitFurtherUpCountsToo) {
   Expect(30000, "the control group");
 }
 
-TEST_F(FreeMemoryTest, VersionOne) {
+TEST_F(AvailableMemoryTest, VersionOne) {
   File("/proc/self/cgroup", "5:cpu,memory:/docker/x\n4:pids:/\n");
   // A container sees its group as the mount.
   File("/sys/fs/cgroup/memory/memory.limit_in_bytes", "100000\n");
@@ -86,21 +86,21 @@ TEST_F(FreeMemoryTest, VersionOne) {
   Expect(41000, "the control group");
 }
 
-TEST_F(FreeMemoryTest, MoreIsUsedThanALimitAllows) {
+TEST_F(AvailableMemoryTest, MoreIsUsedThanALimitAllows) {
   File("/proc/self/cgroup", "0::/\n");
   File("/sys/fs/cgroup/memory.max", "1000\n");
   File("/sys/fs/cgroup/memory.current", "2000\n");
   Expect(0, "the control group");
 }
 
-TEST_F(FreeMemoryTest, AMachineThatDoesNotTell) {
+TEST_F(AvailableMemoryTest, AMachineThatDoesNotTell) {
   File("/proc/meminfo", "MemTotal: 1000 kB\n");
-  const absl::StatusOr<FreeMemory> memory = ReadFreeMemory(root_);
+  const absl::StatusOr<AvailableMemory> memory = ReadAvailableMemory(root_);
   EXPECT_THAT(memory, ExitCodeIs(ExitCode::kEnvironment));
 }
 
-TEST(FreeMemoryOfThisMachineTest, IsThere) {
-  const absl::StatusOr<FreeMemory> memory = ReadFreeMemory();
+TEST(AvailableMemoryOfThisMachineTest, IsThere) {
+  const absl::StatusOr<AvailableMemory> memory = ReadAvailableMemory();
   ASSERT_THAT(memory, IsOk());
   EXPECT_GT(memory->bytes, 0);
 }

@@ -1,5 +1,5 @@
-#ifndef TRAINING_ESTIMATE_FREE_MEMORY_H_
-#define TRAINING_ESTIMATE_FREE_MEMORY_H_
+#ifndef TRAINING_ESTIMATE_AVAILABLE_MEMORY_H_
+#define TRAINING_ESTIMATE_AVAILABLE_MEMORY_H_
 
 // How much more memory a process can take before the system ends it.
 
@@ -11,7 +11,7 @@
 
 namespace fairdarts {
 
-struct FreeMemory {
+struct AvailableMemory {
   int64_t bytes = 0;
   std::string limit;  // what sets it: "the machine" or "the control group"
 };
@@ -21,8 +21,9 @@ struct FreeMemory {
 // memory.limit_in_bytes of version 1; caches of files that can be dropped count
 // as free). `root` is put before these paths. An environment error where
 // /proc/meminfo does not say.
-absl::StatusOr<FreeMemory> ReadFreeMemory(absl::string_view root = "");
+absl::StatusOr<AvailableMemory> ReadAvailableMemory(
+    absl::string_view root = "");
 
 }  // namespace fairdarts
 
-#endif  // TRAINING_ESTIMATE_FREE_MEMORY_H_
+#endif  // TRAINING_ESTIMATE_AVAILABLE_MEMORY_H_
