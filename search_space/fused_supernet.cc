@@ -10,6 +10,7 @@
 #include "fairdarts/base/check.h"
 #include "fairdarts/base/status.h"
 #include "ops/torch_status.h"
+#include "search_space/engine/search_engine.h"
 
 namespace fairdarts {
 namespace {

@@ -10,12 +10,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "search_space/engine/search_engine.h"
 #include "search_space/s1_config.h"
 #include "search_space/s1_supernet.h"
 #include "search_space/supernet.h"
 
 namespace fairdarts {
+
+class SearchEngine;
 
 // Computes what S1Supernet computes (gradients and running statistics too, up
 // to the order of sums) several times faster and in a quarter of the memory.

@@ -26,7 +26,7 @@ void AddLanes(const float* lanes, int rows, double* sums) {
   }
 }
 
-BatchNorm::BatchNorm(int channels)
+LaneBatchNorm::LaneBatchNorm(int channels)
     : channels_(channels),
       mean_(channels),
       inverse_(channels),
@@ -35,9 +35,11 @@ BatchNorm::BatchNorm(int channels)
       gradient_factors_(2 * channels),
       gradient_terms_(channels) {}
 
-void BatchNorm::Resize(int blocks) { blocks_.resize(2 * channels_ * blocks); }
+void LaneBatchNorm::Resize(int blocks) {
+  blocks_.resize(2 * channels_ * blocks);
+}
 
-void BatchNorm::FinishForward(int blocks, int64_t count) {
+void LaneBatchNorm::FinishForward(int blocks, int64_t count) {
   const double n = static_cast<double>(count);
   for (int c = 0; c < channels_; ++c) {
     double sum = 0;
@@ -58,20 +60,20 @@ void BatchNorm::FinishForward(int blocks, int64_t count) {
   }
 }
 
-void BatchNorm::UseRunning(size_t index) {
+void LaneBatchNorm::UseRunning(size_t index) {
   for (int c = 0; c < channels_; ++c) {
     SetStatistics(c, running_[index][c], running_[index][channels_ + c]);
   }
 }
 
-void BatchNorm::SetStatistics(int channel, double mean, double variance) {
+void LaneBatchNorm::SetStatistics(int channel, double mean, double variance) {
   mean_[channel] = mean;
   inverse_[channel] = 1 / std::sqrt(variance + kEpsilon);
   factors_[channel] = static_cast<float>(inverse_[channel]);
   terms_[channel] = static_cast<float>(-mean * inverse_[channel]);
 }
 
-void BatchNorm::SetAffine(const float* weight, const float* bias) {
+void LaneBatchNorm::SetAffine(const float* weight, const float* bias) {
   for (int c = 0; c < channels_; ++c) {
     factors_[c] = static_cast<float>(weight[c] * inverse_[c]);
     terms_[c] =
@@ -79,14 +81,15 @@ void BatchNorm::SetAffine(const float* weight, const float* bias) {
   }
 }
 
-double BatchNorm::FinishBackward(const double* sums, const double* dots,
-                                 int64_t count, double weight) {
+double LaneBatchNorm::FinishBackward(const double* sums, const double* dots,
+                                     int64_t count, double weight) {
   BeginBackward();
   return AddBackward(sums, dots, count, weight);
 }
 
-void BatchNorm::FinishBackwardNormalized(const double* sums, const double* dots,
-                                         int64_t count) {
+void LaneBatchNorm::FinishBackwardNormalized(const double* sums,
+                                             const double* dots,
+                                             int64_t count) {
   const double n = static_cast<double>(count);
   for (int c = 0; c < channels_; ++c) {
     const double r = inverse_[c];
@@ -96,9 +99,9 @@ void BatchNorm::FinishBackwardNormalized(const double* sums, const double* dots,
   }
 }
 
-void BatchNorm::FinishAffineBackward(const double* sums, const double* dots,
-                                     int64_t count, const float* weight,
-                                     float* d_weight, float* d_bias) {
+void LaneBatchNorm::FinishAffineBackward(const double* sums, const double* dots,
+                                         int64_t count, const float* weight,
+                                         float* d_weight, float* d_bias) {
   const double n = static_cast<double>(count);
   for (int c = 0; c < channels_; ++c) {
     const double r = inverse_[c];
@@ -113,13 +116,13 @@ void BatchNorm::FinishAffineBackward(const double* sums, const double* dots,
   }
 }
 
-void BatchNorm::BeginBackward() {
+void LaneBatchNorm::BeginBackward() {
   std::fill(gradient_factors_.begin(), gradient_factors_.end(), 0.0f);
   std::fill(gradient_terms_.begin(), gradient_terms_.end(), 0.0f);
 }
 
-double BatchNorm::AddBackward(const double* sums, const double* dots,
-                              int64_t count, double weight) {
+double LaneBatchNorm::AddBackward(const double* sums, const double* dots,
+                                  int64_t count, double weight) {
   const double n = static_cast<double>(count);
   double total = 0;
   for (int c = 0; c < channels_; ++c) {

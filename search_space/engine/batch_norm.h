@@ -21,9 +21,9 @@ void AddLanes(const float* lanes, int rows, double* sums);
 // The statistics of a batch come together in two steps, so that the number of
 // threads does not change a bit: each block's in a slot of its own, then
 // those of all blocks in order.
-class BatchNorm {
+class LaneBatchNorm {
  public:
-  explicit BatchNorm(int channels);
+  explicit LaneBatchNorm(int channels);
 
   void Resize(int blocks);
 

@@ -127,7 +127,7 @@ class BatchNormTest : public testing::Test {
   const std::vector<double> g_ = Values("g");
   const std::vector<double> ones_ = {1, 1};
   const std::vector<double> zeros_ = {0, 0};
-  BatchNorm norm_;
+  LaneBatchNorm norm_;
 };
 
 TEST_F(BatchNormTest, NormalizesAndMovesTheRunningStatistics) {

@@ -192,7 +192,7 @@ std::array<const float*, kEdgeCandidates> Cell::Outputs(const Edge& edge,
 void Cell::Forward(Team& team, int thread, const BatchBlocks& batch,
                    const CellTensors& tensors, const float* weights,
                    NormStatistics statistics, Worker& worker) {
-  const auto finish = [&](BatchNorm& norm, MapSize size) {
+  const auto finish = [&](LaneBatchNorm& norm, MapSize size) {
     if (statistics == NormStatistics::kBatch) {
       norm.FinishForward(batch.blocks(), Count(batch, size));
     } else {
@@ -226,8 +226,8 @@ void Cell::Forward(Team& team, int thread, const BatchBlocks& batch,
         FirstHalves(edge, state, batch, b, worker);
       });
       team.Barrier([&] {
-        BatchNorm& max_norm = sources_[s].max_norm;
-        BatchNorm& average_norm = sources_[s].average_norm;
+        LaneBatchNorm& max_norm = sources_[s].max_norm;
+        LaneBatchNorm& average_norm = sources_[s].average_norm;
         if (statistics == NormStatistics::kRunning) {
           // Every edge has its own of these.
           max_norm.UseRunning(index);
@@ -259,7 +259,7 @@ void Cell::Forward(Team& team, int thread, const BatchBlocks& batch,
 
 void Cell::NormalizeInput(const BatchBlocks& batch, int block, int input) {
   const LaneTensor& x = inputs_[input];
-  const BatchNorm& norm = preprocess_[input].norm();
+  const LaneBatchNorm& norm = preprocess_[input].norm();
   for (int row = 0; row < x.height; ++row) {
     float* const to = x.Row(block, row);
     kernels_->weighted_sum({x.row_shape(),
@@ -302,7 +302,7 @@ void Cell::PoolSource(const LaneTensor& state, int source, int block,
                     sums + 3 * half});
   }
   int part = 0;
-  for (BatchNorm* norm : {&pools.max_norm, &pools.average_norm}) {
+  for (LaneBatchNorm* norm : {&pools.max_norm, &pools.average_norm}) {
     double* const totals = norm->block_sums(block);
     std::fill_n(totals, 2 * channels(), 0.0);
     AddLanes(sums + part * 2 * half, 2 * channels(), totals);
@@ -360,7 +360,7 @@ void Cell::AddToNode(const Edge& edge, const LaneTensor& state,
                      const BatchBlocks& batch, int block, const float* weights,
                      const LaneTensor& node) {
   const Source& source = sources_[edge.source];
-  std::array<const BatchNorm*, kEdgeCandidates> norms = {
+  std::array<const LaneBatchNorm*, kEdgeCandidates> norms = {
       &source.max_norm, &source.average_norm,
       edge.skip.empty() ? nullptr : &edge.skip[0].norm()};
   for (int i = kConvolutions; i < kEdgeCandidates; ++i) {
@@ -626,7 +626,7 @@ void Cell::PoolBackward(int source, bool max, const BackwardArguments& a,
                         const BatchBlocks& batch, int block,
                         const LaneTensor& to, Worker& worker) {
   const Source& pools = sources_[source];
-  const BatchNorm& norm = max ? pools.max_norm : pools.average_norm;
+  const LaneBatchNorm& norm = max ? pools.max_norm : pools.average_norm;
   const LaneTensor& y = max ? pools.max_y : pools.average_y;
   std::vector<LaneTensor> inputs;
   std::vector<float> factors;

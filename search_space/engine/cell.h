@@ -110,8 +110,8 @@ class Cell {
     LaneTensor max_y;
     LaneTensor average_y;
     uint8_t* taps = nullptr;
-    BatchNorm max_norm;
-    BatchNorm average_norm;
+    LaneBatchNorm max_norm;
+    LaneBatchNorm average_norm;
   };
 
   int stride(int source) const {

@@ -20,12 +20,12 @@ CellWorker::CellWorker(int64_t map, int64_t channels)
       factors(kLaneInputs * channels * kLanes),
       terms(channels * kLanes) {}
 
-BatchNorm* DerivedCellEngine::Edge::norm() {
+LaneBatchNorm* DerivedCellEngine::Edge::norm() {
   if (!units.empty()) return &units.back().norm();
   return reduce.empty() ? nullptr : &reduce[0].norm();
 }
 
-const BatchNorm* DerivedCellEngine::Edge::norm() const {
+const LaneBatchNorm* DerivedCellEngine::Edge::norm() const {
   if (!units.empty()) return &units.back().norm();
   return reduce.empty() ? nullptr : &reduce[0].norm();
 }
@@ -354,7 +354,7 @@ LaneFactors DerivedCellEngine::GradientLanes(const BatchBlocks& batch,
                                              int block, const PathScales& paths,
                                              const Edge& edge,
                                              CellWorker& memory) const {
-  const BatchNorm& norm = *edge.norm();
+  const LaneBatchNorm& norm = *edge.norm();
   std::fill(memory.terms.begin(), memory.terms.end(), 0.0f);
   SetLanes(batch, block, paths,
            {{}, nullptr, edge.layout->weight, edge.layout->path}, 0,
@@ -364,14 +364,14 @@ LaneFactors DerivedCellEngine::GradientLanes(const BatchBlocks& batch,
   return {memory.factors.data(), memory.terms.data()};
 }
 
-void DerivedCellEngine::FinishForward(BatchNorm& norm,
+void DerivedCellEngine::FinishForward(LaneBatchNorm& norm,
                                       const AffineLayout& affine,
                                       const BatchBlocks& batch, MapSize size) {
   norm.FinishForward(batch.blocks(), Count(batch, size));
   norm.SetAffine(parameters_ + affine.weight, parameters_ + affine.bias);
 }
 
-void DerivedCellEngine::FinishBackward(BatchNorm& norm,
+void DerivedCellEngine::FinishBackward(LaneBatchNorm& norm,
                                        const AffineLayout& affine,
                                        const BatchBlocks& batch, MapSize size,
                                        int slot, BlockGradients& gradients) {
@@ -456,7 +456,7 @@ void DerivedCellEngine::LoadRows(const BatchBlocks& batch, int block, int state,
   }
   const LaneTensor& y = inputs_[state];
   const LaneTensor plain = OneBlock(memory.state, size);
-  const BatchNorm& norm = preprocess_[state].norm();
+  const LaneBatchNorm& norm = preprocess_[state].norm();
   LaneWeightedSumArguments a{};
   a.shape = y.row_shape();
   a.inputs = 1;

@@ -104,8 +104,8 @@ class DerivedCellEngine {
 
     bool separable() const { return layout->units.size() == 2; }
     bool normalized() const { return !units.empty() || !reduce.empty(); }
-    BatchNorm* norm();  // of the output; null where there is none
-    const BatchNorm* norm() const;
+    LaneBatchNorm* norm();  // of the output; null where there is none
+    const LaneBatchNorm* norm() const;
     const AffineLayout& affine() const;
   };
   struct State {
@@ -124,7 +124,7 @@ class DerivedCellEngine {
   // Input rows of a weighted sum, with what they are scaled by.
   struct Term {
     LaneTensor rows;
-    const BatchNorm* norm;  // may be null
+    const LaneBatchNorm* norm;  // may be null
     float weight;
     int path;
   };
@@ -163,9 +163,9 @@ class DerivedCellEngine {
                             const PathScales& paths, const Edge& edge,
                             CellWorker& memory) const;
 
-  void FinishForward(BatchNorm& norm, const AffineLayout& affine,
+  void FinishForward(LaneBatchNorm& norm, const AffineLayout& affine,
                      const BatchBlocks& batch, MapSize size);
-  void FinishBackward(BatchNorm& norm, const AffineLayout& affine,
+  void FinishBackward(LaneBatchNorm& norm, const AffineLayout& affine,
                       const BatchBlocks& batch, MapSize size, int slot,
                       BlockGradients& gradients);
 

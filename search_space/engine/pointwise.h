@@ -16,8 +16,8 @@ class Pointwise {
   Pointwise(const EngineKernels* kernels, const PointwiseLayout& layout,
             int in_channels, int out_channels, bool reduce, float* running);
 
-  BatchNorm& norm() { return norm_; }
-  const BatchNorm& norm() const { return norm_; }
+  LaneBatchNorm& norm() { return norm_; }
+  const LaneBatchNorm& norm() const { return norm_; }
   int in_channels() const { return in_channels_; }
   int64_t begin() const { return layout_.weight; }
   int64_t end() const { return begin() + int64_t{in_channels_} * channels_; }
@@ -52,7 +52,7 @@ class Pointwise {
   bool reduce_;
   std::vector<float> packed_;
   std::vector<float> packed_transposed_;
-  BatchNorm norm_;
+  LaneBatchNorm norm_;
 };
 
 }  // namespace fairdarts

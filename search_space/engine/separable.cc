@@ -155,7 +155,7 @@ void Separable::Backward(const BatchBlocks& batch, int block,
       depthwise_gradient_({shape_, weights_, du.rows(0), dz_rows, dz,
                            a.dz.channel(), a.accumulate});
       if (a.previous != nullptr) {
-        const BatchNorm& norm = a.previous->norm();
+        const LaneBatchNorm& norm = a.previous->norm();
         kernels_->masked_dots({a.dz.row_shape(),
                                a.previous->y().Row(block, dz_rows),
                                norm.factors(), norm.terms(), dz, a.sums,

@@ -20,8 +20,8 @@ class Separable {
 
   void SetOutput(const LaneTensor& y) { y_ = y; }
   const LaneTensor& y() const { return y_; }
-  BatchNorm& norm() { return norm_; }
-  const BatchNorm& norm() const { return norm_; }
+  LaneBatchNorm& norm() { return norm_; }
+  const LaneBatchNorm& norm() const { return norm_; }
   const LaneDepthwiseShape& shape() const { return shape_; }
   WorkerSizes Sizes() const;
 
@@ -70,7 +70,7 @@ class Separable {
   std::vector<float> packed_;
   std::vector<float> packed_transposed_;
   LaneTensor y_;
-  BatchNorm norm_;
+  LaneBatchNorm norm_;
 };
 
 }  // namespace fairdarts

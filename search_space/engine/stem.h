@@ -63,7 +63,7 @@ class Stem {
   StemLayout layout_;
   const float* parameters_;
   std::vector<float> packed_;
-  BatchNorm norm_;
+  LaneBatchNorm norm_;
   LaneTensor image_;
   LaneTensor y_;
   std::vector<double> block_sums_;  // [blocks][2][channels]
