@@ -7,6 +7,7 @@
 #include <cmath>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "fairdarts/base/check.h"
 
@@ -75,11 +76,12 @@ Sgd::Sgd(std::vector<torch::Tensor> parameters, const SGDOptions& options)
 double Sgd::GradientNorm() const {
   const torch::NoGradGuard no_grad;
   double sum = 0;
+  std::vector<torch::Tensor> others;
   for (const auto& group : param_groups()) {
     for (const torch::Tensor& parameter : group.params()) {
       if (!parameter.grad().defined()) continue;
       if (!LiesDense(parameter)) {
-        sum += std::pow(parameter.grad().norm().item<double>(), 2);
+        others.push_back(parameter.grad().norm());
         continue;
       }
       const torch::Tensor gradient = LaidOutAs(parameter, parameter.grad());
@@ -88,6 +90,10 @@ double Sgd::GradientNorm() const {
             SumOfSquares(gradient.const_data_ptr<scalar_t>(), gradient.numel());
       });
     }
+  }
+  if (!others.empty()) {
+    // The device is waited for once.
+    sum += torch::stack(others).square().sum().item<double>();
   }
   return std::sqrt(sum);
 }
@@ -123,6 +129,7 @@ void Sgd::ClippedStep(double norm, double largest) {
              buffer.mutable_data_ptr<scalar_t>(),
              parameter.mutable_data_ptr<scalar_t>());
       });
+      parameter.unsafeGetTensorImpl()->bump_version();
     }
   }
 }

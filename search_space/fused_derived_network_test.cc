@@ -347,6 +347,16 @@ TEST(FusedDerivedNetworkStateTest, OnlyTheLastForwardHasABackwardAndOne) {
   EXPECT_THROW(second.backward(), c10::Error);
 }
 
+TEST(FusedDerivedNetworkStateTest, RefusesABackwardThroughChangedParameters) {
+  const auto network = SmallNetwork();
+  const torch::Tensor loss = LogitsOf(*network, ImagesOf(SmallCase())).sum();
+  {
+    const torch::NoGradGuard no_grad;
+    network->parameters()[3].add_(1);
+  }
+  EXPECT_THROW(loss.backward(), c10::Error);
+}
+
 // Each loss alone: the other output has no gradient then.
 TEST(FusedDerivedNetworkStateTest, GradientsOfBothLossesAddUp) {
   const Case c = {"Both", Published("DARTS_V2"), 4, 3, 1, 28, 4, 0, true};

@@ -11,40 +11,33 @@
 #include "fairdarts/base/check.h"
 #include "fairdarts/base/status.h"
 #include "search_space/engine/derived_engine.h"
+#include "search_space/engine_tensors.h"
 
 namespace fairdarts {
 namespace {
 
 using ::torch::autograd::variable_list;
 
-// A view of one tensor of a flat buffer; it keeps the engine alive.
-torch::Tensor EngineView(const std::shared_ptr<DerivedEngine>& engine,
-                         float* buffer, const FlatTensor& tensor) {
-  return torch::from_blob(buffer + tensor.offset, tensor.shape,
-                          [engine](void*) {});
-}
-
-// Moves a tensor of the module, values and all, into the engine.
-void MoveInto(const torch::Tensor& view, torch::Tensor tensor) {
-  const torch::NoGradGuard no_grad;
-  view.copy_(tensor);
-  tensor.set_data(view);
-}
-
 // The engine in the graph: from the gradients of the pooled features and of
 // what the auxiliary head reads to those of its parameters.
 class EngineNode : public torch::autograd::Node {
  public:
   EngineNode(std::shared_ptr<DerivedEngine> engine,
+             std::shared_ptr<EngineTensors> tensors,
              torch::autograd::edge_list next_edges)
       : Node(std::move(next_edges)),
         engine_(std::move(engine)),
-        forward_(engine_->pending()) {}
+        tensors_(std::move(tensors)),
+        forward_(engine_->pending()),
+        version_(tensors_->Version()) {}
 
   variable_list apply(variable_list&& gradients) override {
     TORCH_CHECK(engine_->pending() == forward_,
                 "only the last forward of the fused network can be "
                 "differentiated, and once");
+    TORCH_CHECK(tensors_->Version() == version_,
+                "a parameter of the fused network has changed since the "
+                "forward that is differentiated");
     const torch::NoGradGuard no_grad;
     const DerivedLayout& layout = engine_->layout();
     torch::Tensor given[kOutputs];
@@ -74,7 +67,9 @@ class EngineNode : public torch::autograd::Node {
   static constexpr size_t kOutputs = 2;
 
   const std::shared_ptr<DerivedEngine> engine_;
+  const std::shared_ptr<EngineTensors> tensors_;
   const int64_t forward_;
+  const uint64_t version_;
 };
 
 }  // namespace
@@ -97,42 +92,22 @@ FusedFeatures::FusedFeatures(std::shared_ptr<DerivedEngine> engine)
     : engine_(std::move(engine)) {}
 
 void FusedFeatures::TakeOver(torch::nn::Module& network) {
-  FD_CHECK(parameters_.empty());
-  const DerivedLayout& layout = engine_->layout();
-  const auto own = [](const std::string& name) {
-    return !absl::StartsWith(name, "auxiliary_head.") &&
-           !absl::StartsWith(name, "classifier.");
-  };
-  for (const auto& parameter : network.named_parameters()) {
-    if (!own(parameter.key())) continue;
-    const size_t i = parameters_.size();
-    FD_CHECK_LT(i, layout.parameters.size());
-    FD_CHECK_EQ(parameter.key(), layout.parameters[i].name);
-    parameters_.push_back(parameter.value());
-    MoveInto(EngineView(engine_, engine_->parameters(), layout.parameters[i]),
-             parameter.value());
-  }
-  FD_CHECK_EQ(parameters_.size(), layout.parameters.size());
-  std::vector<torch::Tensor> counters;
-  size_t statistic = 0;
-  for (const auto& buffer : network.named_buffers()) {
-    if (!own(buffer.key())) continue;
-    if (absl::EndsWith(buffer.key(), "num_batches_tracked")) {
-      counters.push_back(buffer.value());
-      continue;
+  FD_CHECK(tensors_ == nullptr);
+  // Auxiliary head and classifier are torch's.
+  const auto own = [](const auto& tensors) {
+    NamedTensors kept;
+    for (const auto& tensor : tensors) {
+      if (absl::StartsWith(tensor.key(), "auxiliary_head.")) continue;
+      if (absl::StartsWith(tensor.key(), "classifier.")) continue;
+      kept.emplace_back(tensor.key(), tensor.value());
     }
-    FD_CHECK_LT(statistic, layout.statistics.size());
-    FD_CHECK_EQ(buffer.key(), layout.statistics[statistic].name);
-    MoveInto(EngineView(engine_, engine_->statistics(),
-                        layout.statistics[statistic++]),
-             buffer.value());
-  }
-  FD_CHECK_EQ(statistic, layout.statistics.size());
-  batches_tracked_ =
-      torch::zeros({static_cast<int64_t>(counters.size())}, torch::kInt64);
-  for (size_t i = 0; i < counters.size(); ++i) {
-    MoveInto(batches_tracked_[static_cast<int64_t>(i)], counters[i]);
-  }
+    return kept;
+  };
+  const DerivedLayout& layout = engine_->layout();
+  tensors_ = std::make_shared<EngineTensors>(
+      engine_, layout.parameters, engine_->parameters(), layout.statistics,
+      engine_->statistics(), own(network.named_parameters()),
+      own(network.named_buffers()));
 }
 
 FusedFeatures::Output FusedFeatures::Forward(const torch::Tensor& images,
@@ -148,12 +123,7 @@ FusedFeatures::Output FusedFeatures::Forward(const torch::Tensor& images,
       images.device().is_cpu() && images.scalar_type() == torch::kFloat &&
           !images.requires_grad(),
       "the fused network takes float32 images on the CPU without gradients");
-  for (size_t i = 0; i < parameters_.size(); ++i) {
-    TORCH_CHECK(parameters_[i].const_data_ptr() ==
-                    engine_->parameters() + layout.parameters[i].offset,
-                layout.parameters[i].name,
-                " has been moved out of the fused network");
-  }
+  tensors_->CheckInPlace();
   const torch::Tensor pixels = images.contiguous();
   const int64_t count = pixels.size(0);
   const MapSize size{static_cast<int>(pixels.size(2)),
@@ -177,10 +147,11 @@ FusedFeatures::Output FusedFeatures::Forward(const torch::Tensor& images,
       features.pooled.mutable_data_ptr<float>(),
       auxiliary ? features.auxiliary.mutable_data_ptr<float>() : nullptr);
   TORCH_CHECK_VALUE(status.ok(), std::string(status.message()));
-  batches_tracked_.add_(1);
-  if (torch::autograd::compute_requires_grad(parameters_)) {
+  tensors_->CountBatch();
+  const std::vector<torch::Tensor>& parameters = tensors_->parameters();
+  if (torch::autograd::compute_requires_grad(parameters)) {
     const auto node = std::make_shared<EngineNode>(
-        engine_, torch::autograd::collect_next_edges(parameters_));
+        engine_, tensors_, torch::autograd::collect_next_edges(parameters));
     torch::autograd::set_history(features.pooled, node);
     if (auxiliary) torch::autograd::set_history(features.auxiliary, node);
   }

@@ -8,7 +8,6 @@
 #include <torch/types.h>
 
 #include <memory>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -19,6 +18,7 @@
 namespace fairdarts {
 
 class DerivedEngine;
+class EngineTensors;
 
 // Not thread-safe.
 class FusedFeatures {
@@ -51,8 +51,7 @@ class FusedFeatures {
   explicit FusedFeatures(std::shared_ptr<DerivedEngine> engine);
 
   const std::shared_ptr<DerivedEngine> engine_;
-  std::vector<torch::Tensor> parameters_;
-  torch::Tensor batches_tracked_;  // of every batch norm
+  std::shared_ptr<EngineTensors> tensors_;
 };
 
 }  // namespace fairdarts

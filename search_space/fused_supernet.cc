@@ -6,45 +6,36 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/match.h"
-#include "fairdarts/base/check.h"
 #include "fairdarts/base/status.h"
 #include "ops/torch_status.h"
 #include "search_space/engine/search_engine.h"
+#include "search_space/engine_tensors.h"
 
 namespace fairdarts {
 namespace {
 
 using ::torch::autograd::variable_list;
 
-// A view of one tensor of a flat buffer; it keeps the engine alive.
-torch::Tensor EngineView(const std::shared_ptr<SearchEngine>& engine,
-                         float* buffer, const FlatTensor& tensor) {
-  return torch::from_blob(buffer + tensor.offset, tensor.shape,
-                          [engine](void*) {});
-}
-
-// Moves a tensor of the module, values and all, into the engine.
-void MoveInto(const torch::Tensor& view, torch::Tensor tensor) {
-  const torch::NoGradGuard no_grad;
-  view.copy_(tensor);
-  tensor.set_data(view);
-}
-
 // The engine in the graph: from the gradient of the logits to those of the
 // edges' weights (normal, reduce) and of every parameter.
 class EngineNode : public torch::autograd::Node {
  public:
   EngineNode(std::shared_ptr<SearchEngine> engine,
+             std::shared_ptr<EngineTensors> tensors,
              torch::autograd::edge_list next_edges)
       : Node(std::move(next_edges)),
         engine_(std::move(engine)),
-        forward_(engine_->pending()) {}
+        tensors_(std::move(tensors)),
+        forward_(engine_->pending()),
+        version_(tensors_->Version()) {}
 
   variable_list apply(variable_list&& gradients) override {
     TORCH_CHECK(engine_->pending() == forward_,
                 "only the last forward of the fused search network can be "
                 "differentiated, and once");
+    TORCH_CHECK(tensors_->Version() == version_,
+                "a parameter of the fused search network has changed since the "
+                "forward that is differentiated");
     const torch::NoGradGuard no_grad;
     const auto& parameters = engine_->layout().parameters;
     bool with_parameters = false;
@@ -78,7 +69,9 @@ class EngineNode : public torch::autograd::Node {
   static constexpr size_t kEdgeWeights = 2;
 
   const std::shared_ptr<SearchEngine> engine_;
+  const std::shared_ptr<EngineTensors> tensors_;
   const int64_t forward_;
+  const uint64_t version_;
 };
 
 }  // namespace
@@ -103,34 +96,17 @@ FusedSupernet::FusedSupernet(std::shared_ptr<S1Supernet> plain,
   for (const auto& child : plain_->named_children()) {
     register_module(child.key(), child.value());
   }
-  const NetworkLayout& layout = engine_->layout();
-  const auto named = named_parameters();
-  FD_CHECK_EQ(named.size(), layout.parameters.size());
-  for (size_t i = 0; i < layout.parameters.size(); ++i) {
-    FD_CHECK_EQ(named[i].key(), layout.parameters[i].name);
-    parameters_.push_back(named[i].value());
-    MoveInto(EngineView(engine_, engine_->parameters(), layout.parameters[i]),
-             parameters_.back());
-  }
-  std::vector<torch::Tensor> counters;
-  size_t statistic = 0;
-  for (const auto& buffer : named_buffers()) {
-    if (absl::EndsWith(buffer.key(), "num_batches_tracked")) {
-      counters.push_back(buffer.value());
-      continue;
+  const auto named = [](const auto& tensors) {
+    NamedTensors all;
+    for (const auto& tensor : tensors) {
+      all.emplace_back(tensor.key(), tensor.value());
     }
-    FD_CHECK_LT(statistic, layout.statistics.size());
-    FD_CHECK_EQ(buffer.key(), layout.statistics[statistic].name);
-    MoveInto(EngineView(engine_, engine_->statistics(),
-                        layout.statistics[statistic++]),
-             buffer.value());
-  }
-  FD_CHECK_EQ(statistic, layout.statistics.size());
-  batches_tracked_ =
-      torch::zeros({static_cast<int64_t>(counters.size())}, torch::kInt64);
-  for (size_t i = 0; i < counters.size(); ++i) {
-    MoveInto(batches_tracked_[static_cast<int64_t>(i)], counters[i]);
-  }
+    return all;
+  };
+  const NetworkLayout& layout = engine_->layout();
+  tensors_ = std::make_shared<EngineTensors>(
+      engine_, layout.parameters, engine_->parameters(), layout.statistics,
+      engine_->statistics(), named(named_parameters()), named(named_buffers()));
 }
 
 torch::Tensor FusedSupernet::Forward(const torch::Tensor& images,
@@ -138,7 +114,6 @@ torch::Tensor FusedSupernet::Forward(const torch::Tensor& images,
   if (!is_training() && torch::GradMode::is_enabled()) {
     return plain_->Forward(images, weights);
   }
-  const NetworkLayout& layout = engine_->layout();
   TORCH_CHECK_VALUE(
       images.dim() == 4 && images.size(1) == engine_->config().image_channels &&
           images.numel() > 0,
@@ -149,12 +124,7 @@ torch::Tensor FusedSupernet::Forward(const torch::Tensor& images,
           !images.requires_grad(),
       "the fused search network takes float32 images on the CPU without "
       "gradients");
-  for (size_t i = 0; i < parameters_.size(); ++i) {
-    TORCH_CHECK(parameters_[i].const_data_ptr() ==
-                    engine_->parameters() + layout.parameters[i].offset,
-                layout.parameters[i].name,
-                " has been moved out of the fused search network");
-  }
+  tensors_->CheckInPlace();
   const auto plain = [](const torch::Tensor& tensor) {
     return tensor.detach().to(torch::kFloat).contiguous();
   };
@@ -179,12 +149,14 @@ torch::Tensor FusedSupernet::Forward(const torch::Tensor& images,
   const absl::Status status =
       engine_->Forward(engine_images, engine_weights, to);
   TORCH_CHECK_VALUE(status.ok(), std::string(status.message()));
-  batches_tracked_.add_(1);
+  tensors_->CountBatch();
+  const std::vector<torch::Tensor>& parameters = tensors_->parameters();
   if (torch::autograd::compute_requires_grad(weights.normal, weights.reduce,
-                                             parameters_)) {
+                                             parameters)) {
     const auto node = std::make_shared<EngineNode>(
-        engine_, torch::autograd::collect_next_edges(
-                     weights.normal, weights.reduce, parameters_));
+        engine_, tensors_,
+        torch::autograd::collect_next_edges(weights.normal, weights.reduce,
+                                            parameters));
     torch::autograd::set_history(logits, node);
   }
   return logits;

@@ -7,7 +7,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "search_space/s1_config.h"
@@ -16,6 +15,7 @@
 
 namespace fairdarts {
 
+class EngineTensors;
 class SearchEngine;
 
 // Computes what S1Supernet computes (gradients and running statistics too, up
@@ -45,8 +45,7 @@ class FusedSupernet : public Supernet {
 
   const std::shared_ptr<S1Supernet> plain_;
   const std::shared_ptr<SearchEngine> engine_;
-  std::vector<torch::Tensor> parameters_;
-  torch::Tensor batches_tracked_;  // of every batch norm
+  std::shared_ptr<EngineTensors> tensors_;
 };
 
 }  // namespace fairdarts

@@ -269,6 +269,18 @@ TEST(FusedSupernetStateTest, OnlyTheLastForwardHasABackwardAndOne) {
   EXPECT_THROW(second.backward(), c10::Error);
 }
 
+TEST(FusedSupernetStateTest, RefusesABackwardThroughChangedParameters) {
+  const auto network = SmallNetwork();
+  const EdgeWeights weights = WeightsOf(torch::kFloat);
+  const torch::Tensor loss =
+      LossOf(network->Forward(ImagesOf(kSmall), weights));
+  {
+    const torch::NoGradGuard no_grad;
+    network->parameters()[3].add_(1);
+  }
+  EXPECT_THROW(loss.backward(), c10::Error);
+}
+
 TEST(FusedSupernetStateTest, RefusesParametersThatWereMovedAway) {
   const auto network = SmallNetwork();
   network->to(torch::kDouble);
@@ -283,6 +295,11 @@ TEST(FusedSupernetStateTest, RefusesWhatItCannotCompute) {
                c10::NotImplementedError);
   EXPECT_THROW(network->Forward(torch::zeros({2, 1, 8, 8}), weights),
                c10::ValueError);
+  EXPECT_THROW(network->Forward(ImagesOf(kSmall).requires_grad_(), weights),
+               c10::NotImplementedError);
+  EXPECT_THROW(
+      network->Forward(ImagesOf(kSmall), {weights.normal, torch::zeros({2})}),
+      c10::ValueError);
   // One value a channel behind the last reduction cell.
   EXPECT_THROW(network->Forward(torch::zeros({1, 3, 4, 4}), weights),
                c10::ValueError);

@@ -183,6 +183,22 @@ TEST(ConfigTest, AResumedSearchHasItsRecordAndTheMachinesFlags) {
             "or start a new run");
 }
 
+TEST(ConfigTest, AResumedSearchMayChangeItsEngine) {
+  const std::string record = SearchConfigText(
+      Resolved({"--engine=plain", "--memory_format=channels_last"}).config);
+  const auto resume = [&](std::vector<const char*> argv) {
+    argv.insert(argv.begin(), "search");
+    return SearchFromRecord(record, "run/last", static_cast<int>(argv.size()),
+                            argv.data());
+  };
+  // The record is right for itself; the user's part is not.
+  EXPECT_EQ(ExitCodeOf(resume({"--engine=fused"}).status()), ExitCode::kUsage);
+  const absl::StatusOr<SearchConfig> config =
+      resume({"--engine=fused", "--memory_format=auto"});
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->engine(), SearchConfig::FUSED);
+}
+
 TEST(ConfigTest, TheFileIsTakenFromWhereTheUserIs) {
   File("here.textproto", "epochs: 7\n");
   setenv("BUILD_WORKING_DIRECTORY", testing::TempDir().c_str(), 1);

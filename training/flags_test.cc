@@ -135,7 +135,7 @@ TEST(FlagsTest, HelpFitsTheTerminalAndNamesEveryFlagOnce) {
   EXPECT_THAT(help, HasSubstr("[0.0125]"));
   EXPECT_THAT(help, HasSubstr("darts, threshold_sparse,"));
   EXPECT_THAT(help, HasSubstr("(also --epoch)"));
-  EXPECT_THAT(help, Not(HasSubstr(", fused")));
+  EXPECT_THAT(help, Not(HasSubstr(", cuda")));
   for (const absl::string_view line : absl::StrSplit(help, '\n')) {
     EXPECT_LE(line.size(), 80u) << line;
   }

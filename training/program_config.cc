@@ -233,19 +233,19 @@ absl::Status ResolveFromRecord(const ProgramConfig& program,
   }
   MakeDefaultsExplicit(config);
   FD_RETURN_IF_ERROR(Annotate(CheckComplete(config), record_name));
+  absl::Status valid = CheckFields(config);
+  if (valid.ok()) valid = program.validate(config);
+  if (!valid.ok()) {
+    return ModelFileError(absl::StrCat(record_name, ": ", valid.message()));
+  }
   const std::unique_ptr<Message> changes(given.New());
   changes->CopyFrom(given);
   FD_RETURN_IF_ERROR(
       CheckAgainstRecord(program, config, record_name, *changes));
   config.MergeFrom(*changes);
   Clear(config, "config");
-  // What is given has been checked, so that a fault is the record's.
-  absl::Status valid = CheckFields(config);
-  if (valid.ok()) valid = program.validate(config);
-  if (!valid.ok()) {
-    return ModelFileError(absl::StrCat(record_name, ": ", valid.message()));
-  }
-  return absl::OkStatus();
+  // Both are right for themselves: what is wrong now is that they are together.
+  return program.validate(config);
 }
 
 std::string ConfigHelp(const ProgramConfig& program, const Message& prototype) {

@@ -58,11 +58,12 @@ void LogStart(const SearchConfig& config, const Dataset& dataset,
       config.single_level() ? "the evaluation" : "the alphas"));
   log.Info(absl::StrFormat(
       "network: %d cells from %d channels, %d parameters; %d epochs of %d "
-      "steps, batch %d, %s; %d threads",
+      "steps, batch %d, %s; %d threads, %s engine",
       config.layers(), config.init_channels(), parameters, config.epochs(),
       loop.sampler().steps_per_epoch(), config.batch_size(),
       config.single_level() ? "single-level" : "bi-level",
-      at::get_num_threads()));
+      at::get_num_threads(),
+      config.engine() == SearchConfig::FUSED ? "fused" : "plain"));
 }
 
 void LogResult(const SearchResult& result, const SearchConfig& config,

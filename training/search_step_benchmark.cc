@@ -23,6 +23,12 @@ absl::Status Measure(int argc, const char* const* argv, RunLog& log) {
   SearchStepBenchmarkConfig config;
   FD_RETURN_IF_ERROR(ParseFlags(argc, argv, config));
   FD_RETURN_IF_ERROR(CheckFields(config));
+  if (config.engine() == SearchStepBenchmarkConfig::FUSED &&
+      config.memory_format() != Machine::AUTO) {
+    return UsageError(
+        "memory_format: the fused engine has an order of its own; give auto, "
+        "or --engine=plain");
+  }
   SetUpCompute(config.threads());
 
   SearchStepCase which;

@@ -25,13 +25,19 @@
 
 using Texts = std::vector<std::string>;
 
+namespace fairdarts {
+namespace {
+constexpr int kImages = 256;  // where nothing is said
+}
+}  // namespace fairdarts
+
 ABSL_FLAG(std::string, sweep, "batch",
           "batch (16 to 256), channels (C from 8 to 48), layers (3 to 12) or "
           "threads (1 to as many as there are cores)");
 ABSL_FLAG(Texts, threads, Texts({"1"}),
           "threads of a step, a list; not for --sweep=threads");
 ABSL_FLAG(int, steps, 2, "steps to time in each round, one at least");
-ABSL_FLAG(int, images, 256,
+ABSL_FLAG(int, images, fairdarts::kImages,
           "images to time at least at every batch in each round");
 ABSL_FLAG(int, rounds, 2, "rounds over everything, one at least");
 ABSL_FLAG(std::string, output, "",
@@ -96,7 +102,8 @@ absl::StatusOr<Timing> CaseOf(Sweep sweep, int step, int threads) {
   timing.steps = absl::GetFlag(FLAGS_steps);
   SearchStepCase& which = timing.which;
   which.threads = threads;
-  which.batch = 16;
+  // Blocks of 16 images are what threads share.
+  which.batch = 16 * threads;
   switch (sweep) {
     case Sweep::kBatch:
       which.batch = step;
@@ -111,7 +118,6 @@ absl::StatusOr<Timing> CaseOf(Sweep sweep, int step, int threads) {
       which.layers = step;
       break;
     case Sweep::kThreads:
-      // Blocks of 16 images are what threads share.
       which.batch = 16 * std::max(4, Steps(sweep).back());
       which.threads = step;
       break;
@@ -259,9 +265,9 @@ std::string Fixed(Sweep sweep, const Timing& timing) {
     case Sweep::kBatch:
       return "C=16, 8 cells";
     case Sweep::kChannels:
-      return "8 cells, batch 16";
+      return "8 cells, 16 images a thread";
     case Sweep::kLayers:
-      return "C=16, batch 16";
+      return "C=16, 16 images a thread";
     case Sweep::kThreads:
       return absl::StrCat("C=16, 8 cells, batch ", timing.which.batch);
   }
@@ -272,13 +278,18 @@ absl::Status Main(int argc, char** argv) {
   FD_RETURN_IF_ERROR(ParseBenchmarkFlags(
       argc, argv,
       "Times bi-level search steps of the fused engine (C=16, 8 cells, 32x32, "
-      "batch 16) while one of these is varied."));
+      "batch 16 for each thread) while one of these is varied."));
   const std::string name = absl::GetFlag(FLAGS_sweep);
   FD_ASSIGN_OR_RETURN(const Sweep sweep, SweepOf(name));
   FD_ASSIGN_OR_RETURN(
       std::vector<int> threads,
       NumbersOfFlag("threads", absl::GetFlag(FLAGS_threads), 1024, {1}));
-  if (sweep == Sweep::kThreads) threads = {1};
+  if (sweep == Sweep::kThreads && threads != std::vector<int>{1}) {
+    return UsageError("--threads: --sweep=threads takes them all");
+  }
+  if (sweep != Sweep::kBatch && absl::GetFlag(FLAGS_images) != kImages) {
+    return UsageError("--images: only --sweep=batch reads it; give --steps");
+  }
   const int rounds = absl::GetFlag(FLAGS_rounds);
   if (absl::GetFlag(FLAGS_steps) < 1 || rounds < 1) {
     return UsageError("--steps, --rounds: numbers from 1 on are needed");

@@ -38,13 +38,12 @@ namespace {
 constexpr int64_t kEvaluationBatch = 256;
 
 absl::StatusOr<BatchMaker> Batches(const TrainConfig& config,
-                                   const Dataset* dataset) {
+                                   const Dataset* dataset, bool channels_last) {
   BatchOptions options;
   options.augment = AugmentationOptions(config);
   options.seed = config.seed();
   options.purpose = "derived";
-  options.channels_last =
-      UsesChannelsLast(config.memory_format(), config.init_channels());
+  options.channels_last = channels_last;
   return BatchMaker::Create(dataset, options);
 }
 
@@ -116,21 +115,22 @@ absl::StatusOr<std::unique_ptr<TrainLoop>> TrainLoop::Create(
         "batch_size 1: the auxiliary head's batch norm cannot normalise a "
         "single image; use a batch of at least 2, or --noauxiliary");
   }
-  FD_ASSIGN_OR_RETURN(BatchMaker batches, Batches(config, dataset));
   FD_ASSIGN_OR_RETURN(const NetworkConfig network_options,
                       NetworkOptions(config, *dataset));
   FD_ASSIGN_OR_RETURN(TrainNetwork network,
                       CreateTrainNetwork(config, genotype, network_options,
                                          at::get_num_threads()));
+  // The fused engine's tensors have a place and a layout of their own.
+  const bool channels_last =
+      !network.fused &&
+      UsesChannelsLast(config.memory_format(), config.init_channels());
   FD_RETURN_IF_ERROR(CatchTorch("network", [&] {
     InitializeParameters(*network.network, config.seed());
-    // The fused engine's tensors have a place and a layout of their own.
-    if (network.fused) return;
-    network.network->to(device);
-    if (UsesChannelsLast(config.memory_format(), config.init_channels())) {
-      ToChannelsLast(*network.network);
-    }
+    if (!network.fused) network.network->to(device);
+    if (channels_last) ToChannelsLast(*network.network);
   }));
+  FD_ASSIGN_OR_RETURN(BatchMaker batches,
+                      Batches(config, dataset, channels_last));
   FD_ASSIGN_OR_RETURN(std::unique_ptr<TrainStep> step,
                       TrainStep::Create(network.network, StepOptions(config)));
   return absl::WrapUnique(new TrainLoop(config, dataset, device, schedule,

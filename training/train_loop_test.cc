@@ -331,6 +331,10 @@ TEST_F(TrainLoopTest, TakesTheFusedEngineWhereItHasTheNetwork) {
   EXPECT_EQ(engine({}, "AmoebaNet"),
             "engine: plain, since the fused engine does not have the "
             "genotype's conv_7x1_1x7");
+  EXPECT_EQ(
+      engine({"--engine=fused", "--memory_format=contiguous"}, "DARTS_V2"),
+      "engine fused: the fused engine has a memory format of its own; use auto "
+      "or plain");
   EXPECT_EQ(engine({"--engine=fused", "--precision=bf16"}, "DARTS_V2"),
             "engine fused: the fused engine computes in fp32 alone; use auto "
             "or plain");

@@ -69,6 +69,12 @@ absl::Status Measure(int argc, const char* const* argv, RunLog& log) {
   TrainStepBenchmarkConfig config;
   FD_RETURN_IF_ERROR(ParseFlags(argc, argv, config));
   FD_RETURN_IF_ERROR(CheckFields(config));
+  if (config.engine() == TrainStepBenchmarkConfig::FUSED &&
+      config.memory_format() != Machine::AUTO) {
+    return UsageError(
+        "memory_format: the fused engine has an order of its own; give auto, "
+        "or --engine=plain");
+  }
   SetUpCompute(config.threads());
 
   const bool fused = config.engine() == TrainStepBenchmarkConfig::FUSED;

@@ -442,7 +442,7 @@ void Cell::Backward(Team& team, int thread, const BatchBlocks& batch,
       }
       if (block_gradients != nullptr) {
         team.Barrier([] {});
-        block_gradients->Sum(thread, team.threads(), batch.blocks(),
+        block_gradients->Sum(thread, team.active(), batch.blocks(),
                              offsets.begin, offsets.end, a.parameter_gradients);
       }
       first = false;
@@ -717,7 +717,7 @@ void Cell::InputBackward(Team& team, int thread, int input,
   });
   if (block_gradients != nullptr) {
     team.Barrier([] {});
-    block_gradients->Sum(thread, team.threads(), batch.blocks(),
+    block_gradients->Sum(thread, team.active(), batch.blocks(),
                          preprocess.begin(), preprocess.end(),
                          a.parameter_gradients);
   }

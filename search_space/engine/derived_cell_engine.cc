@@ -638,7 +638,7 @@ void DerivedCellEngine::Backward(Team& team, int thread,
     }
   });
   team.Barrier([] {});
-  a.block_gradients->Sum(thread, team.threads(), batch.blocks(), layout_.begin,
+  a.block_gradients->Sum(thread, team.active(), batch.blocks(), layout_.begin,
                          layout_.end, a.parameter_gradients);
 }
 

@@ -80,33 +80,34 @@ MapSize DerivedEngine::AuxiliaryMap(MapSize image) const {
 }
 
 void DerivedEngine::Prepare(const Images& images) {
-  batch_.images = images.count;
-  const MapSize size{images.height, images.width};
-  const bool same_size = size.height == image_size_.height &&
-                         size.width == image_size_.width && !cells_.empty();
-  if (same_size && batch_.blocks() <= blocks_) return;
-  image_size_ = size;
-  blocks_ = batch_.blocks();
-  // Free what there was before there is anything new.
-  cells_.clear();
-  workers_.clear();
-  cell_workers_.clear();
-  outputs_.clear();
-  saved_.reset();
-  scratch_.reset();
-  std::vector<MapSize> sizes = {size};
-  cells_.reserve(layout_.cells.size());  // cells stay where they are
-  for (const DerivedCellLayout& cell : layout_.cells) {
-    cells_.emplace_back(
-        &kernels_, cell,
-        sizes.size() < 2 ? sizes.back() : sizes[sizes.size() - 2],
-        parameters_.data(), statistics_.data());
-    sizes.push_back(cells_.back().output_size());
+  batch_.images = 0;
+  const BatchBlocks batch{images.count};
+  if (images.height != image_size_.height ||
+      images.width != image_size_.width || batch.blocks() > blocks_) {
+    // Free what there was before there is anything new, which may be refused.
+    blocks_ = 0;
+    cells_.clear();
+    workers_.clear();
+    cell_workers_.clear();
+    outputs_.clear();
+    saved_.reset();
+    scratch_.reset();
+    image_size_ = {images.height, images.width};
+    std::vector<MapSize> sizes = {image_size_};
+    cells_.reserve(layout_.cells.size());  // cells stay where they are
+    for (const DerivedCellLayout& cell : layout_.cells) {
+      cells_.emplace_back(
+          &kernels_, cell,
+          sizes.size() < 2 ? sizes.back() : sizes[sizes.size() - 2],
+          parameters_.data(), statistics_.data());
+      sizes.push_back(cells_.back().output_size());
+    }
+    Allocate(batch.blocks());
   }
-  Allocate();
+  batch_ = batch;
 }
 
-void DerivedEngine::Allocate() {
+void DerivedEngine::Allocate(int blocks) {
   const int stem_channels = static_cast<int>(layout_.stem_channels);
   const int height = image_size_.height;
   const int width = image_size_.width;
@@ -130,11 +131,11 @@ void DerivedEngine::Allocate() {
     channels = std::max(channels, layout_.cells[i].channels);
     sizes.Cover(cell.Sizes());
   }
-  saved_ = AllocateLanes(saved_size * blocks_);
+  saved_ = AllocateLanes(saved_size * blocks);
   scratch_ =
       AllocateLanes((scratch_size +
                      static_cast<int64_t>(gradients_.size()) * largest_output) *
-                    blocks_);
+                    blocks);
   for (int i = 0; i < team_.threads(); ++i) {
     workers_.emplace_back(sizes);
     cell_workers_.emplace_back(map, channels);
@@ -144,25 +145,26 @@ void DerivedEngine::Allocate() {
   const auto take = [&](int64_t tensor_channels, MapSize size) {
     const LaneTensor tensor = LaneTensorAt(
         saved, static_cast<int>(tensor_channels), size.height, size.width);
-    saved += tensor.block * blocks_;
+    saved += tensor.block * blocks;
     return tensor;
   };
-  stem_.SetMemory(saved, height, width, blocks_);
-  saved += stem_.SavedSize(height, width) * blocks_;
+  stem_.SetMemory(saved, height, width, blocks);
+  saved += stem_.SavedSize(height, width) * blocks;
   outputs_ = {take(stem_channels, image_size_)};
   float* scratch = scratch_.get();
   for (float*& gradient : gradients_) {
     gradient = scratch;
-    scratch += largest_output * blocks_;
+    scratch += largest_output * blocks;
   }
   for (size_t i = 0; i < cells_.size(); ++i) {
-    cells_[i].SetMemory(saved, scratch, blocks_);
-    saved += cells_[i].SavedSize() * blocks_;
+    cells_[i].SetMemory(saved, scratch, blocks);
+    saved += cells_[i].SavedSize() * blocks;
     outputs_.push_back(
         take(layout_.cells[i].output_channels(), cells_[i].output_size()));
   }
-  FD_CHECK_EQ(saved - saved_.get(), saved_size * blocks_);
-  for (BlockGradients& gradients : block_gradients_) gradients.Resize(blocks_);
+  FD_CHECK_EQ(saved - saved_.get(), saved_size * blocks);
+  for (BlockGradients& gradients : block_gradients_) gradients.Resize(blocks);
+  blocks_ = blocks;
 }
 
 LaneTensor DerivedEngine::Output(int index) const {
@@ -206,12 +208,12 @@ absl::Status DerivedEngine::Forward(const Images& images,
                         paths.scales + int64_t{layout_.paths} * images.count);
   }
   const PathScales own{path_scales_.empty() ? nullptr : path_scales_.data()};
-  team_.Run([&](int thread) {
+  team_.Run(batch_, [&](int thread) {
     Worker& worker = workers_[thread];
     int unit = 0;
     for (DerivedCellEngine& cell : cells_) {
       for (int i = 0; i < cell.units(); ++i) {
-        if (unit++ % team_.threads() == thread) cell.Pack(i);
+        if (unit++ % team_.active() == thread) cell.Pack(i);
       }
     }
     stem_.Forward(team_, thread, batch_, images, NormStatistics::kBatch,
@@ -302,7 +304,7 @@ void DerivedEngine::Backward(const float* d_pooled, const float* d_auxiliary,
                              float* parameter_gradients) {
   FD_CHECK_GT(batch_.images, 0) << "a backward without a forward";
   const PathScales paths{path_scales_.empty() ? nullptr : path_scales_.data()};
-  team_.Run([&](int thread) {
+  team_.Run(batch_, [&](int thread) {
     Worker& worker = workers_[thread];
     const int last = static_cast<int>(cells_.size()) - 1;
     BeginGradient(thread, last + 1, d_pooled, d_auxiliary);

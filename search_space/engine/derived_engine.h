@@ -76,7 +76,7 @@ class DerivedEngine {
                 std::unique_ptr<ThreadTeam> threads);
 
   void Prepare(const Images& images);
-  void Allocate();
+  void Allocate(int blocks);
   LaneTensor Output(int index) const;  // 0: the stem's, then the cells'
   LaneTensor OutputGradient(int index) const;
   CellTensors TensorsOf(int cell) const;

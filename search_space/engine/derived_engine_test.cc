@@ -132,8 +132,9 @@ void ExpectSame(const Step& actual, const Step& expected) {
 class DerivedEngineTest : public testing::TestWithParam<Genotype> {};
 
 TEST_P(DerivedEngineTest, InstructionSetsAgree) {
-  // Twice what float32 may be off from double in fused_derived_network_test.
-  constexpr double kTolerance = 2 * 4.4e-5;
+  // Twice what float32 may be off from double in the gradients of
+  // fused_derived_network_test; means of maps are off by less.
+  constexpr double kTolerance = 2 * 2.52e-5;
   const Step expected =
       RunStep(*EngineOf(GetParam(), 1, Isa::kReference), 18, 9, 6);
   for (const Isa isa : SupportedIsas()) {

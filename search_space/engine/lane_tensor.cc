@@ -2,7 +2,8 @@
 
 #include <sys/mman.h>
 
-#include "fairdarts/base/check.h"
+#include <cstdlib>
+#include <new>
 
 namespace fairdarts {
 
@@ -12,7 +13,7 @@ LaneMemory AllocateLanes(int64_t size) {
       (size * static_cast<int64_t>(sizeof(float)) + kLargePage - 1) /
       kLargePage * kLargePage;
   void* const memory = std::aligned_alloc(kLargePage, bytes);
-  FD_CHECK(memory != nullptr) << "no memory for " << bytes << " bytes";
+  if (memory == nullptr) throw std::bad_alloc();
   // Advice: whether it is taken makes no difference to the result.
   madvise(memory, bytes, MADV_HUGEPAGE);
   return LaneMemory(static_cast<float*>(memory));

@@ -58,7 +58,7 @@ struct FreeMemory {
 };
 
 // Uninitialised memory for `size` floats, in large pages where the system has
-// them; aborts where there is none, like new.
+// them; throws std::bad_alloc where there is none, like new.
 using LaneMemory = std::unique_ptr<float[], FreeMemory>;
 LaneMemory AllocateLanes(int64_t size);
 

@@ -46,49 +46,51 @@ SearchEngine::SearchEngine(const S1Config& config,
 }
 
 bool SearchEngine::HasMemoryFor(const Images& images) const {
-  return images.height == image_size_.height &&
-         images.width == image_size_.width && !cells_.empty();
+  return blocks_ > 0 && images.height == image_size_.height &&
+         images.width == image_size_.width;
 }
 
 void SearchEngine::Prepare(const Images& images) {
-  batch_.images = images.count;
-  if (HasMemoryFor(images) && batch_.blocks() <= blocks_) return;
-  const MapSize size{images.height, images.width};
-  image_size_ = size;
-  blocks_ = batch_.blocks();
-  // Free what there was before there is anything new.
-  cells_.clear();
-  workers_.clear();
-  saved_.reset();
-  scratch_.reset();
-  cells_ = MakeCells(&kernels_, layout_, size, statistics_.data());
-  Allocate();
+  batch_.images = 0;
+  const BatchBlocks batch{images.count};
+  if (!HasMemoryFor(images) || batch.blocks() > blocks_) {
+    // Free what there was before there is anything new, which may be refused.
+    blocks_ = 0;
+    cells_.clear();
+    workers_.clear();
+    saved_.reset();
+    scratch_.reset();
+    image_size_ = {images.height, images.width};
+    cells_ = MakeCells(&kernels_, layout_, image_size_, statistics_.data());
+    Allocate(batch.blocks());
+  }
+  batch_ = batch;
 }
 
-void SearchEngine::Allocate() {
+void SearchEngine::Allocate(int blocks) {
   const EngineSizes sizes = SizesOf(layout_, stem_, cells_, image_size_);
-  saved_ = AllocateLanes(sizes.saved * blocks_);
+  saved_ = AllocateLanes(sizes.saved * blocks);
   scratch_ = AllocateLanes((CellScratch::kTensors * sizes.cell_scratch +
                             kOutputGradients * sizes.largest_output) *
-                           blocks_);
+                           blocks);
   for (int i = 0; i < team_.threads(); ++i) workers_.emplace_back(sizes.worker);
 
   float* saved = saved_.get();
   const auto take = [&](int64_t channels, MapSize size) {
     const LaneTensor tensor = LaneTensorAt(saved, static_cast<int>(channels),
                                            size.height, size.width);
-    saved += tensor.block * blocks_;
+    saved += tensor.block * blocks;
     return tensor;
   };
   const int height = image_size_.height;
   const int width = image_size_.width;
-  stem_.SetMemory(saved, height, width, blocks_);
-  saved += stem_.SavedSize(height, width) * blocks_;
+  stem_.SetMemory(saved, height, width, blocks);
+  saved += stem_.SavedSize(height, width) * blocks;
   outputs_ = {take(layout_.stem_channels, image_size_)};
   float* scratch = scratch_.get();
   const auto take_scratch = [&](int64_t size) {
-    scratch += size * blocks_;
-    return scratch - size * blocks_;
+    scratch += size * blocks;
+    return scratch - size * blocks;
   };
   CellScratch cell_scratch;
   cell_scratch.relu = take_scratch(sizes.cell_scratch);
@@ -102,15 +104,16 @@ void SearchEngine::Allocate() {
     gradient = take_scratch(sizes.largest_output);
   }
   for (size_t i = 0; i < cells_.size(); ++i) {
-    cells_[i].SetMemory(saved, cell_scratch, blocks_);
-    saved += cells_[i].SavedSize() * blocks_;
+    cells_[i].SetMemory(saved, cell_scratch, blocks);
+    saved += cells_[i].SavedSize() * blocks;
     outputs_.push_back(
         take(kS1Nodes * layout_.cells[i].channels, cells_[i].output_size()));
   }
-  FD_CHECK_EQ(saved - saved_.get(), sizes.saved * blocks_);
-  pooled_.resize(layout_.classifier_channels * kLanes * blocks_);
+  FD_CHECK_EQ(saved - saved_.get(), sizes.saved * blocks);
+  pooled_.resize(layout_.classifier_channels * kLanes * blocks);
   block_gradients_ = BlockGradients(sizes.gradients);
-  block_gradients_.Resize(blocks_);
+  block_gradients_.Resize(blocks);
+  blocks_ = blocks;
 }
 
 LaneTensor SearchEngine::Output(int index) const {
@@ -181,12 +184,12 @@ void SearchEngine::Run(const Images& images, const Weights& weights,
                        NormStatistics statistics, float* logits) {
   std::copy_n(weights.normal, kWeights, weights_[0].begin());
   std::copy_n(weights.reduce, kWeights, weights_[1].begin());
-  team_.Run([&](int thread) {
+  team_.Run(batch_, [&](int thread) {
     Worker& worker = workers_[thread];
     int unit = 0;
     for (Cell& cell : cells_) {
       for (int i = 0; i < cell.units(); ++i) {
-        if (unit++ % team_.threads() == thread) {
+        if (unit++ % team_.active() == thread) {
           cell.Pack(i, parameters_.data());
         }
       }
@@ -234,7 +237,7 @@ SearchEngine::WeightGradients SearchEngine::Backward(
   FD_CHECK_GT(batch_.images, 0) << "a backward without a forward";
   std::array<std::vector<double>, 2> d_weights = {
       std::vector<double>(kWeights), std::vector<double>(kWeights)};
-  team_.Run([&](int thread) {
+  team_.Run(batch_, [&](int thread) {
     Worker& worker = workers_[thread];
     HeadBackward(thread, d_logits, parameter_gradients);
     for (int i = static_cast<int>(cells_.size()) - 1; i >= 0; --i) {

@@ -80,7 +80,7 @@ class SearchEngine {
   // Of this size, of blocks_ blocks.
   bool HasMemoryFor(const Images& images) const;
   void Prepare(const Images& images);
-  void Allocate();
+  void Allocate(int blocks);
   LaneTensor Output(int index) const;  // 0: the stem's, then the cells'
   LaneTensor OutputGradient(int index) const;
   CellTensors TensorsOf(int cell) const;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -128,6 +129,27 @@ TEST(SearchEngineTest, EvaluationKeepsToTheMemoryAndToEachImage) {
   EXPECT_EQ(evaluate(*engine, 50), expected);
   EXPECT_TRUE(
       std::equal(statistics.begin(), statistics.end(), engine->statistics()));
+}
+
+TEST(SearchEngineTest, GoesOnAfterMemoryWasRefused) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "this allocator ends the program";
+#endif
+  const Step expected = RunStep(*EngineOf(1, BestIsa()), 5, 8, 8);
+  const std::unique_ptr<SearchEngine> engine = EngineOf(1, BestIsa());
+  RunStep(*engine, 5, 8, 8);
+  // More than any machine can address; pixels are not read before.
+  const std::vector<float> weights(kS1Edges * kEdgeCandidates, 0.5f);
+  float logits = 0;
+  EXPECT_THROW(engine
+                   ->Forward({nullptr, 1 << 30, 64, 64},
+                             {weights.data(), weights.data()}, &logits)
+                   .IgnoreError(),
+               std::bad_alloc);
+  EXPECT_EQ(engine->pending(), 0);
+  const Step actual = RunStep(*engine, 5, 8, 8);
+  EXPECT_EQ(actual.logits, expected.logits);
+  EXPECT_EQ(actual.gradients, expected.gradients);
 }
 
 TEST(SearchEngineTest, RefusesOneValueAChannel) {

@@ -188,7 +188,7 @@ void Stem::Backward(Team& team, int thread, const BatchBlocks& batch,
     }
   });
   team.Barrier([] {});
-  block_gradients.Sum(thread, team.threads(), batch.blocks(), begin(), end(),
+  block_gradients.Sum(thread, team.active(), batch.blocks(), begin(), end(),
                       gradients);
 }
 

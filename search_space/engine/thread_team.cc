@@ -45,18 +45,16 @@ ThreadTeam::~ThreadTeam() {
   for (std::thread& worker : workers_) worker.join();
 }
 
-void ThreadTeam::Run(absl::FunctionRef<void(int thread)> work) {
-  if (threads_ == 1) {
-    work(0);
-    return;
-  }
+void ThreadTeam::Run(int active, absl::FunctionRef<void(int thread)> work) {
+  FD_CHECK(active >= 1 && active <= threads_) << active;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     work_ = &work;
-    running_ = threads_ - 1;
-    ++round_;
+    active_ = active;
+    running_ = active - 1;
+    if (active > 1) ++round_;
   }
-  start_.notify_all();
+  if (active > 1) start_.notify_all();
   work(0);
   std::unique_lock<std::mutex> lock(mutex_);
   done_.wait(lock, [this] { return running_ == 0; });
@@ -71,6 +69,7 @@ void ThreadTeam::Loop(int thread) {
       start_.wait(lock, [&] { return stop_ || round_ != seen; });
       if (stop_) return;
       seen = round_;
+      if (thread >= active_) continue;
       work = work_;
     }
     (*work)(thread);
@@ -84,9 +83,9 @@ void ThreadTeam::Barrier() {
 }
 
 void ThreadTeam::Barrier(absl::FunctionRef<void()> finish) {
-  if (threads_ == 1) return finish();
+  if (active_ == 1) return finish();
   const uint32_t phase = phase_.load(std::memory_order_relaxed);
-  if (waiting_.fetch_add(1, std::memory_order_acq_rel) == threads_ - 1) {
+  if (waiting_.fetch_add(1, std::memory_order_acq_rel) == active_ - 1) {
     finish();
     waiting_.store(0, std::memory_order_relaxed);
     phase_.store(phase + 1, std::memory_order_release);

@@ -28,12 +28,12 @@ class ThreadTeam {
 
   int threads() const { return threads_; }
 
-  // work(0) here and work(1) to work(threads - 1) on the others; returns when
-  // all have returned.
-  void Run(absl::FunctionRef<void(int thread)> work);
+  // work(0) here and work(1) to work(active - 1) on others, 1 <= active <=
+  // threads(); returns when all have returned.
+  void Run(int active, absl::FunctionRef<void(int thread)> work);
 
-  // Within Run(): waits until all threads are here, as often as all of them
-  // call it. What one wrote before, the others see behind it.
+  // Within Run(): waits until all active threads are here, as often as all of
+  // them call it. What one wrote before, the others see behind it.
   void Barrier();
 
   // The same, and the last to arrive runs `finish` before any goes on.
@@ -49,6 +49,7 @@ class ThreadTeam {
   std::condition_variable start_;
   std::condition_variable done_;
   const absl::FunctionRef<void(int)>* work_ = nullptr;  // under mutex_
+  int active_ = 1;                                      // under mutex_
   uint64_t round_ = 0;                                  // under mutex_
   int running_ = 0;                                     // under mutex_
   bool stop_ = false;                                   // under mutex_

@@ -17,10 +17,29 @@ TEST(ThreadTeamTest, EachThreadWorksOnce) {
     EXPECT_EQ((*team)->threads(), threads);
     std::vector<int> calls(threads, 0);
     for (int round = 0; round < 200; ++round) {
-      (*team)->Run([&](int thread) { ++calls[thread]; });
+      (*team)->Run((*team)->threads(), [&](int thread) { ++calls[thread]; });
     }
     EXPECT_THAT(calls, Each(200));
   }
+}
+
+TEST(ThreadTeamTest, OnlyThoseAskedForTakePart) {
+  constexpr int kThreads = 4;
+  const absl::StatusOr<std::unique_ptr<ThreadTeam>> team =
+      ThreadTeam::Create(kThreads);
+  ASSERT_THAT(team, IsOk());
+  std::vector<int> calls(kThreads, 0);
+  std::vector<int> expected(kThreads, 0);
+  for (int round = 0; round < 400; ++round) {
+    const int active = round * 7 % kThreads + 1;
+    for (int i = 0; i < active; ++i) ++expected[i];
+    (*team)->Run(active, [&](int thread) {
+      (*team)->Barrier();
+      ++calls[thread];
+      (*team)->Barrier();
+    });
+  }
+  EXPECT_EQ(calls, expected);
 }
 
 // Each thread reads what its neighbour wrote in the step before.
@@ -32,7 +51,7 @@ TEST(ThreadTeamTest, ABarrierShowsWhatOthersWrote) {
   ASSERT_THAT(team, IsOk());
   std::vector<std::vector<int>> values(2, std::vector<int>(kThreads, 0));
   std::vector<int> wrong(kThreads, 0);
-  (*team)->Run([&](int thread) {
+  (*team)->Run((*team)->threads(), [&](int thread) {
     for (int step = 1; step <= kSteps; ++step) {
       const std::vector<int>& before = values[(step + 1) % 2];
       if (before[(thread + 1) % kThreads] != step - 1) ++wrong[thread];
@@ -52,7 +71,7 @@ TEST(ThreadTeamTest, ABarrierFinishesOnceBeforeAnyGoesOn) {
     ASSERT_THAT(team, IsOk());
     int finished = 0;
     std::vector<int> wrong(threads, 0);
-    (*team)->Run([&](int thread) {
+    (*team)->Run((*team)->threads(), [&](int thread) {
       for (int step = 1; step <= kSteps; ++step) {
         (*team)->Barrier([&] { ++finished; });
         if (finished != step) ++wrong[thread];

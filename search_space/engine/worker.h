@@ -4,6 +4,7 @@
 // What every part of the engine is handed: the kernels, the batch, the memory
 // that a thread works in, and how threads share the blocks of a batch.
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -73,19 +74,25 @@ inline int64_t SlabChannel(int width) { return int64_t{width + 1} * kLanes; }
 inline int SlabRows(int width) { return width >= 32 ? 1 : 32 / width; }
 
 // All threads run the same code; each takes the blocks b with
-// b % threads == thread, in every loop the same ones: what one loop wrote into
-// a block the next may read without waiting.
+// b % active == thread, in every loop the same ones: what one loop wrote into a
+// block the next may read without waiting. Threads for which a batch has no
+// block are left out.
 class Team {
  public:
   explicit Team(ThreadTeam* threads) : threads_(threads) {}
 
   int threads() const { return threads_->threads(); }
+  // Within Run(): those that take part.
+  int active() const { return active_; }
 
-  void Run(absl::FunctionRef<void(int thread)> work) { threads_->Run(work); }
+  void Run(const BatchBlocks& batch, absl::FunctionRef<void(int thread)> work) {
+    active_ = std::min(threads(), batch.blocks());
+    threads_->Run(active_, work);
+  }
 
   template <typename Work>
   void ForBlocks(int thread, const BatchBlocks& batch, const Work& work) {
-    for (int b = thread; b < batch.blocks(); b += threads()) work(b);
+    for (int b = thread; b < batch.blocks(); b += active()) work(b);
   }
 
   // Waits for all threads, and runs `finish` once before they go on.
@@ -93,6 +100,7 @@ class Team {
 
  private:
   ThreadTeam* threads_;
+  int active_ = 1;
 };
 
 // Weight gradients of the parameters [begin, end), each block's apart, to be
