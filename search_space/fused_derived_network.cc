@@ -28,9 +28,10 @@ FusedDerivedNetwork::FusedDerivedNetwork(
 
 DerivedNetwork::Features FusedDerivedNetwork::ComputeFeatures(
     const torch::Tensor& images, PathDropper& dropper, bool auxiliary) {
-  if (!is_training()) {
+  if (!is_training() && torch::GradMode::is_enabled()) {
     return CifarNetwork::ComputeFeatures(images, dropper, auxiliary);
   }
+  if (!is_training()) return {features_->Evaluate(images), torch::Tensor()};
   const FusedFeatures::Output output =
       features_->Forward(images, dropper, auxiliary);
   return {output.pooled, output.auxiliary};

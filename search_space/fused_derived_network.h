@@ -21,9 +21,9 @@ namespace fairdarts {
 // into its flat buffers that have to stay there: write into them (copy_), but
 // do not move or convert the module. Auxiliary head and classifier are torch's.
 //
-// Outside of training mode it is the plain network over the same tensors. In
-// training mode images are float32 on the CPU and get no gradient, and only the
-// last Forward() can be differentiated, once.
+// In training mode images are float32 on the CPU and get no gradient, and only
+// the last Forward() can be differentiated, once. Outside of it, where
+// gradients are recorded, it is the plain network over the same tensors.
 class FusedDerivedNetwork : public CifarNetwork {
  public:
   // Whether the engine has this network (FusedFeatures::Check).

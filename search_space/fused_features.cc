@@ -110,9 +110,7 @@ void FusedFeatures::TakeOver(torch::nn::Module& network) {
       own(network.named_buffers()));
 }
 
-FusedFeatures::Output FusedFeatures::Forward(const torch::Tensor& images,
-                                             PathDropper& dropper,
-                                             bool auxiliary) {
+void FusedFeatures::CheckImages(const torch::Tensor& images) const {
   const DerivedLayout& layout = engine_->layout();
   TORCH_CHECK_VALUE(images.dim() == 4 &&
                         images.size(1) == layout.image_channels &&
@@ -124,6 +122,25 @@ FusedFeatures::Output FusedFeatures::Forward(const torch::Tensor& images,
           !images.requires_grad(),
       "the fused network takes float32 images on the CPU without gradients");
   tensors_->CheckInPlace();
+}
+
+torch::Tensor FusedFeatures::Evaluate(const torch::Tensor& images) {
+  CheckImages(images);
+  const torch::Tensor pixels = images.contiguous();
+  torch::Tensor pooled =
+      torch::empty({pixels.size(0), engine_->pooled_channels()});
+  engine_->Evaluate(
+      {pixels.const_data_ptr<float>(), static_cast<int>(pixels.size(0)),
+       static_cast<int>(pixels.size(2)), static_cast<int>(pixels.size(3))},
+      pooled.mutable_data_ptr<float>());
+  return pooled;
+}
+
+FusedFeatures::Output FusedFeatures::Forward(const torch::Tensor& images,
+                                             PathDropper& dropper,
+                                             bool auxiliary) {
+  CheckImages(images);
+  const DerivedLayout& layout = engine_->layout();
   const torch::Tensor pixels = images.contiguous();
   const int64_t count = pixels.size(0);
   const MapSize size{static_cast<int>(pixels.size(2)),

@@ -47,7 +47,14 @@ class FusedFeatures {
   Output Forward(const torch::Tensor& images, PathDropper& dropper,
                  bool auxiliary);
 
+  // The means in evaluation mode, of any number of such images; records no
+  // gradient.
+  torch::Tensor Evaluate(const torch::Tensor& images);
+
  private:
+  // Throws where they are not what Forward() takes.
+  void CheckImages(const torch::Tensor& images) const;
+
   explicit FusedFeatures(std::shared_ptr<DerivedEngine> engine);
 
   const std::shared_ptr<DerivedEngine> engine_;

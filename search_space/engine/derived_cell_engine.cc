@@ -366,8 +366,13 @@ LaneFactors DerivedCellEngine::GradientLanes(const BatchBlocks& batch,
 
 void DerivedCellEngine::FinishForward(LaneBatchNorm& norm,
                                       const AffineLayout& affine,
-                                      const BatchBlocks& batch, MapSize size) {
-  norm.FinishForward(batch.blocks(), Count(batch, size));
+                                      const BatchBlocks& batch, MapSize size,
+                                      NormStatistics statistics) {
+  if (statistics == NormStatistics::kBatch) {
+    norm.FinishForward(batch.blocks(), Count(batch, size));
+  } else {
+    norm.UseRunning(0);
+  }
   norm.SetAffine(parameters_ + affine.weight, parameters_ + affine.bias);
 }
 
@@ -386,7 +391,8 @@ void DerivedCellEngine::FinishBackward(LaneBatchNorm& norm,
 void DerivedCellEngine::Forward(Team& team, int thread,
                                 const BatchBlocks& batch,
                                 const CellTensors& tensors,
-                                const PathScales& paths, Worker& worker,
+                                const PathScales& paths,
+                                NormStatistics statistics, Worker& worker,
                                 CellWorker& memory) {
   team.ForBlocks(thread, batch, [&](int b) {
     for (int i = 0; i < kCellInputs; ++i) {
@@ -398,7 +404,7 @@ void DerivedCellEngine::Forward(Team& team, int thread,
   team.Barrier([&] {
     for (int i = 0; i < kCellInputs; ++i) {
       FinishForward(preprocess_[i].norm(), layout_.preprocess[i].affine, batch,
-                    state_size_);
+                    state_size_, statistics);
     }
   });
   for (const std::vector<int>& level : levels_) {
@@ -420,10 +426,11 @@ void DerivedCellEngine::Forward(Team& team, int thread,
       for (const int i : normalized) {
         Edge& edge = edges_[i];
         if (edge.units.empty()) {
-          FinishForward(*edge.norm(), edge.affine(), batch, output_size_);
+          FinishForward(*edge.norm(), edge.affine(), batch, output_size_,
+                        statistics);
         } else {
           FinishForward(edge.units[0].norm(), edge.layout->units[0].affine,
-                        batch, output_size_);
+                        batch, output_size_, statistics);
         }
       }
     });
@@ -434,7 +441,7 @@ void DerivedCellEngine::Forward(Team& team, int thread,
     team.Barrier([&] {
       for (const int i : separable) {
         FinishForward(*edges_[i].norm(), edges_[i].affine(), batch,
-                      output_size_);
+                      output_size_, statistics);
       }
     });
   }

@@ -75,7 +75,7 @@ class DerivedCellEngine {
 
   void Forward(Team& team, int thread, const BatchBlocks& batch,
                const CellTensors& tensors, const PathScales& paths,
-               Worker& worker, CellWorker& memory);
+               NormStatistics statistics, Worker& worker, CellWorker& memory);
 
   // Of the gradient of the output (changed on the way), those of the inputs, to
   // which is added; those of the parameters into `block_gradients` and from
@@ -164,7 +164,8 @@ class DerivedCellEngine {
                             CellWorker& memory) const;
 
   void FinishForward(LaneBatchNorm& norm, const AffineLayout& affine,
-                     const BatchBlocks& batch, MapSize size);
+                     const BatchBlocks& batch, MapSize size,
+                     NormStatistics statistics);
   void FinishBackward(LaneBatchNorm& norm, const AffineLayout& affine,
                       const BatchBlocks& batch, MapSize size, int slot,
                       BlockGradients& gradients);

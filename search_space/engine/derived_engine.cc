@@ -79,11 +79,15 @@ MapSize DerivedEngine::AuxiliaryMap(MapSize image) const {
   return image;
 }
 
+bool DerivedEngine::HasMemoryFor(const Images& images) const {
+  return blocks_ > 0 && images.height == image_size_.height &&
+         images.width == image_size_.width;
+}
+
 void DerivedEngine::Prepare(const Images& images) {
   batch_.images = 0;
   const BatchBlocks batch{images.count};
-  if (images.height != image_size_.height ||
-      images.width != image_size_.width || batch.blocks() > blocks_) {
+  if (!HasMemoryFor(images) || batch.blocks() > blocks_) {
     // Free what there was before there is anything new, which may be refused.
     blocks_ = 0;
     cells_.clear();
@@ -207,7 +211,29 @@ absl::Status DerivedEngine::Forward(const Images& images,
     path_scales_.assign(paths.scales,
                         paths.scales + int64_t{layout_.paths} * images.count);
   }
-  const PathScales own{path_scales_.empty() ? nullptr : path_scales_.data()};
+  Run(images, {path_scales_.empty() ? nullptr : path_scales_.data()},
+      NormStatistics::kBatch, pooled, auxiliary);
+  ++forwards_;
+  return absl::OkStatus();
+}
+
+void DerivedEngine::Evaluate(const Images& images, float* pooled) {
+  Images part = images;
+  for (int done = 0; done < images.count; done += part.count) {
+    part.pixels = images.pixels + int64_t{done} * layout_.image_channels *
+                                      images.height * images.width;
+    const int blocks = HasMemoryFor(images) ? blocks_ : team_.threads();
+    part.count = std::min(images.count - done, blocks * kLanes);
+    Prepare(part);
+    Run(part, {}, NormStatistics::kRunning, pooled + done * pooled_channels(),
+        nullptr);
+  }
+  batch_.images = 0;
+}
+
+void DerivedEngine::Run(const Images& images, const PathScales& paths,
+                        NormStatistics statistics, float* pooled,
+                        float* auxiliary) {
   team_.Run(batch_, [&](int thread) {
     Worker& worker = workers_[thread];
     int unit = 0;
@@ -216,19 +242,16 @@ absl::Status DerivedEngine::Forward(const Images& images,
         if (unit++ % team_.active() == thread) cell.Pack(i);
       }
     }
-    stem_.Forward(team_, thread, batch_, images, NormStatistics::kBatch,
-                  Output(0), worker);
+    stem_.Forward(team_, thread, batch_, images, statistics, Output(0), worker);
     for (size_t i = 0; i < cells_.size(); ++i) {
       cells_[i].Forward(team_, thread, batch_, TensorsOf(static_cast<int>(i)),
-                        own, worker, cell_workers_[thread]);
+                        paths, statistics, worker, cell_workers_[thread]);
     }
     if (auxiliary != nullptr) {
       Store(thread, Output(layout_.auxiliary_cell + 1), auxiliary);
     }
     Pool(thread, pooled, worker);
   });
-  ++forwards_;
-  return absl::OkStatus();
 }
 
 void DerivedEngine::Pool(int thread, float* pooled, Worker& worker) {

@@ -1,9 +1,9 @@
 #ifndef SEARCH_SPACE_ENGINE_DERIVED_ENGINE_H_
 #define SEARCH_SPACE_ENGINE_DERIVED_ENGINE_H_
 
-// Stem and cells of a derived CIFAR network (derived_network.h) in training
-// mode, forward and backward, without LibTorch: the same mathematics, other
-// sums of the same terms.
+// Stem and cells of a derived CIFAR network (derived_network.h), forward and
+// backward, without LibTorch: the same mathematics, other sums of the same
+// terms.
 
 #include <array>
 #include <cstdint>
@@ -60,6 +60,12 @@ class DerivedEngine {
   absl::Status Forward(const Images& images, const PathScales& paths,
                        float* pooled, float* auxiliary);
 
+  // The same means in evaluation mode, of any number of images: from the
+  // running statistics, which stay as they are. Takes as much memory as the
+  // largest batch so far, or as a block of images for each thread. Uses up a
+  // forward.
+  void Evaluate(const Images& images, float* pooled);
+
   // The number of the last forward, from 1 on, as long as it has its backward
   // before it; else 0.
   int64_t pending() const { return batch_.images > 0 ? forwards_ : 0; }
@@ -75,6 +81,8 @@ class DerivedEngine {
                 const DerivedEngineOptions& options,
                 std::unique_ptr<ThreadTeam> threads);
 
+  // Of this size, of blocks_ blocks.
+  bool HasMemoryFor(const Images& images) const;
   void Prepare(const Images& images);
   void Allocate(int blocks);
   LaneTensor Output(int index) const;  // 0: the stem's, then the cells'
@@ -82,6 +90,9 @@ class DerivedEngine {
   CellTensors TensorsOf(int cell) const;
   CellTensors GradientsOf(int cell) const;
 
+  // Of images that there is memory for.
+  void Run(const Images& images, const PathScales& paths,
+           NormStatistics statistics, float* pooled, float* auxiliary);
   void Pool(int thread, float* pooled, Worker& worker);
   void Store(int thread, const LaneTensor& tensor, float* images);
   // Gives the gradient of an output what it begins with.
