@@ -22,7 +22,7 @@ for tool in bochs busybox cpio xorriso; do
 done
 
 echo "The tests ..."
-bazel() { ${BAZEL:-./bazelw} "$@" 2> "$work/bazel.log" ||
+bazel() { command ${BAZEL:-./bazelw} "$@" 2> "$work/bazel.log" ||
   { cat "$work/bazel.log" >&2; exit 1; } }
 # The cases of AVX-512 have its name.
 targets=$(bazel query "kind(cc_test, //ops/kernels/...) except
