@@ -23,8 +23,6 @@ struct UnitShape {
 constexpr UnitShape kUnitShapes[kEdgeUnits] = {{3, 1}, {3, 1}, {5, 1},
                                                {5, 1}, {3, 2}, {5, 2}};
 
-int Half(int size) { return (size + 1) / 2; }
-
 // Sum over blocks of [blocks][stride], the first `size` of each.
 std::vector<double> SumBlocks(const std::vector<double>& values, int blocks,
                               int64_t stride, int64_t size) {
@@ -42,11 +40,11 @@ Cell::Cell(const EngineKernels* kernels, const CellLayout& layout,
     : kernels_(kernels), layout_(layout) {
   state_size_ = before_previous;
   if (layout.previous_reduction) {
-    state_size_ = {Half(before_previous.height), Half(before_previous.width)};
+    state_size_ = before_previous.Halved();
   }
   output_size_ = state_size_;
   if (layout.reduction) {
-    output_size_ = {Half(state_size_.height), Half(state_size_.width)};
+    output_size_ = state_size_.Halved();
   }
   preprocess_.emplace_back(kernels, layout.preprocess[0],
                            static_cast<int>(layout.channels_before_previous),

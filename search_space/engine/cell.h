@@ -35,6 +35,8 @@ struct MapSize {
   int height = 0;
   int width = 0;
   int64_t pixels() const { return int64_t{height} * width; }
+  // Behind a stride of 2.
+  MapSize Halved() const { return {(height + 1) / 2, (width + 1) / 2}; }
 };
 
 // Memory for the whole batch that cells use one after the other.

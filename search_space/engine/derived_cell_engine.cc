@@ -7,8 +7,6 @@
 namespace fairdarts {
 namespace {
 
-int Half(int size) { return (size + 1) / 2; }
-
 constexpr int64_t kTapFloats = sizeof(float);
 
 }  // namespace
@@ -41,11 +39,11 @@ DerivedCellEngine::DerivedCellEngine(const EngineKernels* kernels,
     : kernels_(kernels), layout_(layout), parameters_(parameters) {
   state_size_ = before_previous;
   if (layout.previous_reduction) {
-    state_size_ = {Half(before_previous.height), Half(before_previous.width)};
+    state_size_ = before_previous.Halved();
   }
   output_size_ = state_size_;
   if (layout.reduction) {
-    output_size_ = {Half(state_size_.height), Half(state_size_.width)};
+    output_size_ = state_size_.Halved();
   }
   for (int input = 0; input < kCellInputs; ++input) {
     preprocess_.emplace_back(

@@ -4,8 +4,6 @@
 #include <utility>
 
 #include "absl/memory/memory.h"
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "fairdarts/base/check.h"
 #include "fairdarts/base/status.h"
 
@@ -56,11 +54,7 @@ DerivedEngine::DerivedEngine(const Genotype& genotype,
             statistics_.data() + layout_.stem_norm),
       block_gradients_{BlockGradients(LargestRange(layout_)),
                        BlockGradients(LargestRange(layout_))} {
-  for (const FlatTensor& tensor : layout_.statistics) {
-    if (absl::EndsWith(tensor.name, "running_var")) {
-      std::fill_n(&statistics_[tensor.offset], tensor.size(), 1.0f);
-    }
-  }
+  StartStatistics(layout_.statistics, statistics_.data());
 }
 
 int64_t DerivedEngine::pooled_channels() const {
@@ -74,7 +68,7 @@ int64_t DerivedEngine::auxiliary_channels() const {
 MapSize DerivedEngine::AuxiliaryMap(MapSize image) const {
   for (int i = 0; i <= layout_.auxiliary_cell; ++i) {
     if (!layout_.cells[i].reduction) continue;
-    image = {(image.height + 1) / 2, (image.width + 1) / 2};
+    image = image.Halved();
   }
   return image;
 }
@@ -93,7 +87,6 @@ void DerivedEngine::Prepare(const Images& images) {
     cells_.clear();
     workers_.clear();
     cell_workers_.clear();
-    outputs_.clear();
     saved_.reset();
     scratch_.reset();
     image_size_ = {images.height, images.width};
@@ -136,10 +129,8 @@ void DerivedEngine::Allocate(int blocks) {
     sizes.Cover(cell.Sizes());
   }
   saved_ = AllocateLanes(saved_size * blocks);
-  scratch_ =
-      AllocateLanes((scratch_size +
-                     static_cast<int64_t>(gradients_.size()) * largest_output) *
-                    blocks);
+  scratch_ = AllocateLanes((scratch_size + kOutputGradients * largest_output) *
+                           blocks);
   for (int i = 0; i < team_.threads(); ++i) {
     workers_.emplace_back(sizes);
     cell_workers_.emplace_back(map, channels);
@@ -154,41 +145,23 @@ void DerivedEngine::Allocate(int blocks) {
   };
   stem_.SetMemory(saved, height, width, blocks);
   saved += stem_.SavedSize(height, width) * blocks;
-  outputs_ = {take(stem_channels, image_size_)};
+  outputs_.Begin(take(stem_channels, image_size_));
   float* scratch = scratch_.get();
-  for (float*& gradient : gradients_) {
+  std::array<float*, kOutputGradients> gradients;
+  for (float*& gradient : gradients) {
     gradient = scratch;
     scratch += largest_output * blocks;
   }
+  outputs_.SetGradientMemory(gradients);
   for (size_t i = 0; i < cells_.size(); ++i) {
     cells_[i].SetMemory(saved, scratch, blocks);
     saved += cells_[i].SavedSize() * blocks;
-    outputs_.push_back(
+    outputs_.Add(
         take(layout_.cells[i].output_channels(), cells_[i].output_size()));
   }
   FD_CHECK_EQ(saved - saved_.get(), saved_size * blocks);
-  for (BlockGradients& gradients : block_gradients_) gradients.Resize(blocks);
+  for (BlockGradients& sums : block_gradients_) sums.Resize(blocks);
   blocks_ = blocks;
-}
-
-LaneTensor DerivedEngine::Output(int index) const {
-  return outputs_[std::max(index, 0)];
-}
-
-LaneTensor DerivedEngine::OutputGradient(int index) const {
-  index = std::max(index, 0);
-  const LaneTensor& output = outputs_[index];
-  return LaneTensorAt(gradients_[index % gradients_.size()], output.channels,
-                      output.height, output.width);
-}
-
-CellTensors DerivedEngine::TensorsOf(int cell) const {
-  return {Output(cell - 1), Output(cell), Output(cell + 1)};
-}
-
-CellTensors DerivedEngine::GradientsOf(int cell) const {
-  return {OutputGradient(cell - 1), OutputGradient(cell),
-          OutputGradient(cell + 1)};
 }
 
 absl::Status DerivedEngine::Forward(const Images& images,
@@ -198,13 +171,10 @@ absl::Status DerivedEngine::Forward(const Images& images,
   FD_CHECK_GE(images.height, 1);
   FD_CHECK_GE(images.width, 1);
   Prepare(images);
-  const MapSize last = cells_.back().output_size();
-  if (images.count * last.pixels() < 2) {
+  const absl::Status trainable = outputs_.CheckTraining(images);
+  if (!trainable.ok()) {
     batch_.images = 0;
-    return UsageError(absl::StrCat(
-        "batch norm needs more than one value a channel to train: ",
-        images.count, " image of ", images.height, "x", images.width,
-        " gives one"));
+    return trainable;
   }
   path_scales_.clear();
   if (paths.scales != nullptr) {
@@ -242,35 +212,17 @@ void DerivedEngine::Run(const Images& images, const PathScales& paths,
         if (unit++ % team_.active() == thread) cell.Pack(i);
       }
     }
-    stem_.Forward(team_, thread, batch_, images, statistics, Output(0), worker);
+    stem_.Forward(team_, thread, batch_, images, statistics, outputs_.Output(0),
+                  worker);
     for (size_t i = 0; i < cells_.size(); ++i) {
-      cells_[i].Forward(team_, thread, batch_, TensorsOf(static_cast<int>(i)),
-                        paths, statistics, worker, cell_workers_[thread]);
+      cells_[i].Forward(team_, thread, batch_,
+                        outputs_.Around(static_cast<int>(i)), paths, statistics,
+                        worker, cell_workers_[thread]);
     }
     if (auxiliary != nullptr) {
-      Store(thread, Output(layout_.auxiliary_cell + 1), auxiliary);
+      Store(thread, outputs_.Output(layout_.auxiliary_cell + 1), auxiliary);
     }
-    Pool(thread, pooled, worker);
-  });
-}
-
-void DerivedEngine::Pool(int thread, float* pooled, Worker& worker) {
-  const LaneTensor& output = outputs_.back();
-  const int channels = output.channels;
-  const float pixels = static_cast<float>(output.height * output.width);
-  team_.ForBlocks(thread, batch_, [&](int b) {
-    float* const sums = worker.sums.get();
-    std::fill_n(sums, 2 * channels * kLanes, 0.0f);
-    for (int row = 0; row < output.height; ++row) {
-      kernels_.sums({output.row_shape(), output.Row(b, row), sums,
-                     sums + channels * kLanes});
-    }
-    for (int lane = 0; lane < batch_.lanes(b); ++lane) {
-      float* const image = pooled + (int64_t{b} * kLanes + lane) * channels;
-      for (int c = 0; c < channels; ++c) {
-        image[c] = sums[c * kLanes + lane] / pixels;
-      }
-    }
+    outputs_.Means(team_, thread, batch_, kernels_, pooled, worker);
   });
 }
 
@@ -294,8 +246,8 @@ void DerivedEngine::Store(int thread, const LaneTensor& tensor, float* images) {
 
 void DerivedEngine::BeginGradient(int thread, int index, const float* d_pooled,
                                   const float* d_auxiliary) {
-  const LaneTensor gradient = OutputGradient(index);
-  const bool last = index + 1 == static_cast<int>(outputs_.size());
+  const LaneTensor gradient = outputs_.Gradient(index);
+  const bool last = index + 1 == outputs_.size();
   const bool auxiliary =
       index == layout_.auxiliary_cell + 1 && d_auxiliary != nullptr;
   const int64_t pixels = int64_t{gradient.height} * gradient.width;
@@ -337,13 +289,13 @@ void DerivedEngine::Backward(const float* d_pooled, const float* d_auxiliary,
       if (i > 0) BeginGradient(thread, i - 1, d_pooled, d_auxiliary);
       cells_[i].Backward(
           team_, thread, batch_,
-          {TensorsOf(i), GradientsOf(i), paths, parameter_gradients,
-           &block_gradients_[i % block_gradients_.size()]},
+          {outputs_.Around(i), outputs_.GradientsAround(i), paths,
+           parameter_gradients, &block_gradients_[i % block_gradients_.size()]},
           worker, cell_workers_[thread]);
     }
     // Cell 0 has left its sums to be read in the first of both; the stem's
     // go into the other one, which the barriers of that cell have freed.
-    stem_.Backward(team_, thread, batch_, OutputGradient(0),
+    stem_.Backward(team_, thread, batch_, outputs_.Gradient(0),
                    block_gradients_[1], parameter_gradients, worker);
   });
   batch_.images = 0;

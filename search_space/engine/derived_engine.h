@@ -15,6 +15,7 @@
 #include "genotypes/cost.h"
 #include "genotypes/genotype.h"
 #include "ops/kernels/isa.h"
+#include "search_space/engine/cell_outputs.h"
 #include "search_space/engine/derived_cell_engine.h"
 #include "search_space/engine/derived_layout.h"
 #include "search_space/engine/stem.h"
@@ -85,15 +86,10 @@ class DerivedEngine {
   bool HasMemoryFor(const Images& images) const;
   void Prepare(const Images& images);
   void Allocate(int blocks);
-  LaneTensor Output(int index) const;  // 0: the stem's, then the cells'
-  LaneTensor OutputGradient(int index) const;
-  CellTensors TensorsOf(int cell) const;
-  CellTensors GradientsOf(int cell) const;
 
   // Of images that there is memory for.
   void Run(const Images& images, const PathScales& paths,
            NormStatistics statistics, float* pooled, float* auxiliary);
-  void Pool(int thread, float* pooled, Worker& worker);
   void Store(int thread, const LaneTensor& tensor, float* images);
   // Gives the gradient of an output what it begins with.
   void BeginGradient(int thread, int index, const float* d_pooled,
@@ -119,8 +115,7 @@ class DerivedEngine {
   std::vector<CellWorker> cell_workers_;
   LaneMemory saved_;
   LaneMemory scratch_;
-  std::vector<LaneTensor> outputs_;
-  std::array<float*, 3> gradients_ = {};  // of three successive outputs
+  CellOutputs outputs_;
   // Of two successive cells.
   std::array<BlockGradients, 2> block_gradients_;
 };

@@ -7,16 +7,13 @@
 #include <vector>
 
 #include "search_space/engine/cell.h"
+#include "search_space/engine/cell_outputs.h"
 #include "search_space/engine/network_layout.h"
 #include "search_space/engine/stem.h"
 #include "search_space/engine/worker.h"
 #include "search_space/s1_config.h"
 
 namespace fairdarts {
-
-// Gradients of outputs of stem and cells that are alive at once: of a cell's
-// output and of both its inputs.
-inline constexpr int kOutputGradients = 3;
 
 // In floats: of a block of images, and what a thread works in.
 struct EngineSizes {

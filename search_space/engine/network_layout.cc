@@ -1,7 +1,9 @@
 #include "search_space/engine/network_layout.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "genotypes/reduction_cells.h"
 
@@ -104,6 +106,14 @@ CellLayout NetworkLayout::AddCell(const std::string& name, CellLayout cell) {
     offsets.end = parameter_size;
   }
   return cell;
+}
+
+void StartStatistics(const std::vector<FlatTensor>& layout, float* statistics) {
+  for (const FlatTensor& tensor : layout) {
+    if (absl::EndsWith(tensor.name, "running_var")) {
+      std::fill_n(statistics + tensor.offset, tensor.size(), 1.0f);
+    }
+  }
 }
 
 }  // namespace fairdarts

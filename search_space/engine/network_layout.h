@@ -25,6 +25,10 @@ struct FlatTensor {
   }
 };
 
+// What the running statistics of new batch norms begin with: variances of 1.
+// The others are left as they are.
+void StartStatistics(const std::vector<FlatTensor>& layout, float* statistics);
+
 // Offsets of a 1x1 convolution with batch norm: of one weight, or of two, one
 // behind the other, each half of the output channels (FactorizedReduce).
 struct PointwiseLayout {

@@ -5,8 +5,6 @@
 #include <utility>
 
 #include "absl/memory/memory.h"
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "fairdarts/base/check.h"
 #include "fairdarts/base/status.h"
 
@@ -38,11 +36,7 @@ SearchEngine::SearchEngine(const S1Config& config,
       weights_{std::vector<float>(kWeights), std::vector<float>(kWeights)},
       stem_(&kernels_, StemOf(layout_), parameters_.data(),
             &statistics_[layout_.stem_norm]) {
-  for (const FlatTensor& tensor : layout_.statistics) {
-    if (absl::EndsWith(tensor.name, "running_var")) {
-      std::fill_n(&statistics_[tensor.offset], tensor.size(), 1.0f);
-    }
-  }
+  StartStatistics(layout_.statistics, statistics_.data());
 }
 
 bool SearchEngine::HasMemoryFor(const Images& images) const {
@@ -86,7 +80,7 @@ void SearchEngine::Allocate(int blocks) {
   const int width = image_size_.width;
   stem_.SetMemory(saved, height, width, blocks);
   saved += stem_.SavedSize(height, width) * blocks;
-  outputs_ = {take(layout_.stem_channels, image_size_)};
+  outputs_.Begin(take(layout_.stem_channels, image_size_));
   float* scratch = scratch_.get();
   const auto take_scratch = [&](int64_t size) {
     scratch += size * blocks;
@@ -100,13 +94,15 @@ void SearchEngine::Allocate(int blocks) {
   for (float*& state : cell_scratch.states) {
     state = take_scratch(sizes.cell_scratch);
   }
-  for (float*& gradient : gradients_) {
+  std::array<float*, kOutputGradients> gradients;
+  for (float*& gradient : gradients) {
     gradient = take_scratch(sizes.largest_output);
   }
+  outputs_.SetGradientMemory(gradients);
   for (size_t i = 0; i < cells_.size(); ++i) {
     cells_[i].SetMemory(saved, cell_scratch, blocks);
     saved += cells_[i].SavedSize() * blocks;
-    outputs_.push_back(
+    outputs_.Add(
         take(kS1Nodes * layout_.cells[i].channels, cells_[i].output_size()));
   }
   FD_CHECK_EQ(saved - saved_.get(), sizes.saved * blocks);
@@ -116,24 +112,8 @@ void SearchEngine::Allocate(int blocks) {
   blocks_ = blocks;
 }
 
-LaneTensor SearchEngine::Output(int index) const {
-  return outputs_[std::max(index, 0)];
-}
-
-LaneTensor SearchEngine::OutputGradient(int index) const {
-  index = std::max(index, 0);
-  const LaneTensor& output = outputs_[index];
-  return LaneTensorAt(gradients_[index % gradients_.size()], output.channels,
-                      output.height, output.width);
-}
-
-CellTensors SearchEngine::TensorsOf(int cell) const {
-  return {Output(cell - 1), Output(cell), Output(cell + 1)};
-}
-
 CellTensors SearchEngine::GradientsOf(int cell, bool with_parameters) const {
-  CellTensors tensors = {OutputGradient(cell - 1), OutputGradient(cell),
-                         OutputGradient(cell + 1)};
+  CellTensors tensors = outputs_.GradientsAround(cell);
   // In front of the first cell there are parameters alone.
   if (!with_parameters) {
     if (cell <= 1) tensors.before_previous.data = nullptr;
@@ -152,13 +132,10 @@ absl::Status SearchEngine::Forward(const Images& images, const Weights& weights,
   FD_CHECK_GE(images.height, 1);
   FD_CHECK_GE(images.width, 1);
   Prepare(images);
-  const MapSize last = cells_.back().output_size();
-  if (images.count * last.pixels() < 2) {
+  const absl::Status trainable = outputs_.CheckTraining(images);
+  if (!trainable.ok()) {
     batch_.images = 0;
-    return UsageError(absl::StrCat(
-        "batch norm needs more than one value a channel to train: ",
-        images.count, " image of ", images.height, "x", images.width,
-        " gives one"));
+    return trainable;
   }
   Run(images, weights, NormStatistics::kBatch, logits);
   ++forwards_;
@@ -194,33 +171,24 @@ void SearchEngine::Run(const Images& images, const Weights& weights,
         }
       }
     }
-    stem_.Forward(team_, thread, batch_, images, statistics, Output(0), worker);
+    stem_.Forward(team_, thread, batch_, images, statistics, outputs_.Output(0),
+                  worker);
     for (size_t i = 0; i < cells_.size(); ++i) {
       const int cell = static_cast<int>(i);
-      cells_[i].Forward(team_, thread, batch_, TensorsOf(cell), WeightsOf(cell),
-                        statistics, worker);
+      cells_[i].Forward(team_, thread, batch_, outputs_.Around(cell),
+                        WeightsOf(cell), statistics, worker);
     }
     HeadForward(thread, logits, worker);
   });
 }
 
 void SearchEngine::HeadForward(int thread, float* logits, Worker& worker) {
-  const LaneTensor& output = outputs_.back();
-  const int channels = output.channels;
-  const float pixels = static_cast<float>(output.height * output.width);
+  const int channels = outputs_.last().channels;
+  outputs_.Means(team_, thread, batch_, kernels_, pooled_.data(), worker);
   team_.ForBlocks(thread, batch_, [&](int b) {
-    float* const sums = worker.sums.get();
-    std::fill_n(sums, 2 * channels * kLanes, 0.0f);
-    for (int row = 0; row < output.height; ++row) {
-      kernels_.sums({output.row_shape(), output.Row(b, row), sums,
-                     sums + channels * kLanes});
-    }
     for (int lane = 0; lane < batch_.lanes(b); ++lane) {
       const int64_t image = int64_t{b} * kLanes + lane;
-      float* const pooled = &pooled_[image * channels];
-      for (int c = 0; c < channels; ++c) {
-        pooled[c] = sums[c * kLanes + lane] / pixels;
-      }
+      const float* const pooled = &pooled_[image * channels];
       for (int k = 0; k < config_.classes; ++k) {
         const float* const weights =
             &parameters_[layout_.classifier_weight + int64_t{k} * channels];
@@ -242,7 +210,7 @@ SearchEngine::WeightGradients SearchEngine::Backward(
     HeadBackward(thread, d_logits, parameter_gradients);
     for (int i = static_cast<int>(cells_.size()) - 1; i >= 0; --i) {
       Cell::BackwardArguments a{};
-      a.tensors = TensorsOf(i);
+      a.tensors = outputs_.Around(i);
       a.gradients = GradientsOf(i, parameter_gradients != nullptr);
       a.weights = WeightsOf(i);
       a.d_weights = d_weights[layout_.cells[i].reduction ? 1 : 0].data();
@@ -265,8 +233,8 @@ SearchEngine::WeightGradients SearchEngine::Backward(
       cells_[i].Backward(team_, thread, batch_, a, worker);
     }
     if (parameter_gradients != nullptr) {
-      stem_.Backward(team_, thread, batch_, OutputGradient(0), block_gradients_,
-                     parameter_gradients, worker);
+      stem_.Backward(team_, thread, batch_, outputs_.Gradient(0),
+                     block_gradients_, parameter_gradients, worker);
     }
   });
   batch_.images = 0;
@@ -278,8 +246,7 @@ SearchEngine::WeightGradients SearchEngine::Backward(
 
 void SearchEngine::HeadBackward(int thread, const float* d_logits,
                                 float* parameter_gradients) {
-  const LaneTensor gradient =
-      OutputGradient(static_cast<int>(outputs_.size()) - 1);
+  const LaneTensor gradient = outputs_.Gradient(outputs_.size() - 1);
   const int channels = gradient.channels;
   const int64_t classes = config_.classes;
   const float pixels = static_cast<float>(gradient.height * gradient.width);

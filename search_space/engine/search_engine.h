@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "ops/kernels/isa.h"
 #include "search_space/engine/cell.h"
+#include "search_space/engine/cell_outputs.h"
 #include "search_space/engine/engine_memory.h"
 #include "search_space/engine/network_layout.h"
 #include "search_space/engine/stem.h"
@@ -81,9 +82,6 @@ class SearchEngine {
   bool HasMemoryFor(const Images& images) const;
   void Prepare(const Images& images);
   void Allocate(int blocks);
-  LaneTensor Output(int index) const;  // 0: the stem's, then the cells'
-  LaneTensor OutputGradient(int index) const;
-  CellTensors TensorsOf(int cell) const;
   CellTensors GradientsOf(int cell, bool with_parameters) const;
   const float* WeightsOf(int cell) const;
 
@@ -114,9 +112,7 @@ class SearchEngine {
   std::vector<Worker> workers_;
   LaneMemory saved_;
   LaneMemory scratch_;
-  std::vector<LaneTensor> outputs_;
-  std::array<float*, kOutputGradients> gradients_ =
-      {};                      // of three successive outputs
+  CellOutputs outputs_;
   std::vector<float> pooled_;  // [images][classifier channels]
   BlockGradients block_gradients_ = BlockGradients(0);
 };
