@@ -75,4 +75,28 @@ uint64_t EngineTensors::Version() const {
 
 void EngineTensors::CountBatch() { batches_tracked_.add_(1); }
 
+void CheckEngineImages(const torch::Tensor& images, int64_t channels) {
+  TORCH_CHECK_VALUE(
+      images.dim() == 4 && images.size(1) == channels && images.numel() > 0,
+      "images [N, ", channels, ", H, W] are what the fused network takes, not ",
+      images.sizes());
+  TORCH_CHECK_NOT_IMPLEMENTED(
+      images.device().is_cpu() && images.scalar_type() == at::kFloat &&
+          !images.requires_grad(),
+      "the fused network takes float32 images on the CPU without gradients");
+}
+
+Images ImagesOf(const torch::Tensor& contiguous) {
+  return {contiguous.const_data_ptr<float>(),
+          static_cast<int>(contiguous.size(0)),
+          static_cast<int>(contiguous.size(2)),
+          static_cast<int>(contiguous.size(3))};
+}
+
+torch::Tensor GradientOf(const torch::Tensor& flat,
+                         const FlatTensor& parameter) {
+  return flat.narrow(0, parameter.offset, parameter.size())
+      .view(parameter.shape);
+}
+
 }  // namespace fairdarts

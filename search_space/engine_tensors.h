@@ -1,8 +1,9 @@
 #ifndef SEARCH_SPACE_ENGINE_TENSORS_H_
 #define SEARCH_SPACE_ENGINE_TENSORS_H_
 
-// The tensors of a module as views into the flat buffers of an engine
-// (search_space/engine).
+// What an engine (search_space/engine) and torch's graph need of each other:
+// the tensors of a module as views into the engine's flat buffers, the images,
+// and the forward that has its backward before it.
 
 #include <torch/types.h>
 
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "search_space/engine/network_layout.h"
+#include "search_space/engine/stem.h"
 
 namespace fairdarts {
 
@@ -49,6 +51,47 @@ class EngineTensors {
   const float* buffer_;
   std::vector<torch::Tensor> parameters_;
   torch::Tensor batches_tracked_;  // of every batch norm
+};
+
+// Throws where an engine does not take these: it takes float32 images
+// [N, channels, H, W] on the CPU that need no gradient.
+void CheckEngineImages(const torch::Tensor& images, int64_t channels);
+
+// The same without gaps, as an engine reads them; as long as they are there.
+Images ImagesOf(const torch::Tensor& contiguous);
+
+// The part of a flat gradient that belongs to a parameter.
+torch::Tensor GradientOf(const torch::Tensor& flat,
+                         const FlatTensor& parameter);
+
+// The last forward of an engine, to be differentiated.
+template <typename Engine>
+class PendingForward {
+ public:
+  PendingForward(std::shared_ptr<Engine> engine,
+                 std::shared_ptr<EngineTensors> tensors)
+      : engine_(std::move(engine)),
+        tensors_(std::move(tensors)),
+        forward_(engine_->pending()),
+        version_(tensors_->Version()) {}
+
+  // Throws where there was another forward since, where it has had its
+  // backward, and where a parameter is no longer what it was.
+  Engine& TakeUp() const {
+    TORCH_CHECK(engine_->pending() == forward_,
+                "only the last forward of the fused network can be "
+                "differentiated, and once");
+    TORCH_CHECK(tensors_->Version() == version_,
+                "a parameter of the fused network has changed since the "
+                "forward that is differentiated");
+    return *engine_;
+  }
+
+ private:
+  const std::shared_ptr<Engine> engine_;
+  const std::shared_ptr<EngineTensors> tensors_;
+  const int64_t forward_;
+  const uint64_t version_;
 };
 
 }  // namespace fairdarts

@@ -22,24 +22,14 @@ using ::torch::autograd::variable_list;
 // what the auxiliary head reads to those of its parameters.
 class EngineNode : public torch::autograd::Node {
  public:
-  EngineNode(std::shared_ptr<DerivedEngine> engine,
-             std::shared_ptr<EngineTensors> tensors,
+  EngineNode(PendingForward<DerivedEngine> forward,
              torch::autograd::edge_list next_edges)
-      : Node(std::move(next_edges)),
-        engine_(std::move(engine)),
-        tensors_(std::move(tensors)),
-        forward_(engine_->pending()),
-        version_(tensors_->Version()) {}
+      : Node(std::move(next_edges)), forward_(std::move(forward)) {}
 
   variable_list apply(variable_list&& gradients) override {
-    TORCH_CHECK(engine_->pending() == forward_,
-                "only the last forward of the fused network can be "
-                "differentiated, and once");
-    TORCH_CHECK(tensors_->Version() == version_,
-                "a parameter of the fused network has changed since the "
-                "forward that is differentiated");
+    DerivedEngine& engine = forward_.TakeUp();
     const torch::NoGradGuard no_grad;
-    const DerivedLayout& layout = engine_->layout();
+    const DerivedLayout& layout = engine.layout();
     torch::Tensor given[kOutputs];
     const float* data[kOutputs] = {};
     for (size_t i = 0; i < gradients.size(); ++i) {
@@ -49,16 +39,14 @@ class EngineNode : public torch::autograd::Node {
     }
     // Memory of its own: who asked for the gradients keeps views of it.
     const torch::Tensor flat = torch::empty({layout.parameter_size});
-    engine_->Backward(data[0], data[1], flat.mutable_data_ptr<float>());
+    engine.Backward(data[0], data[1], flat.mutable_data_ptr<float>());
     // As in the plain network, what nothing reaches has no gradient.
     const std::vector<bool> reached = layout.Reached(data[1] != nullptr);
     variable_list result;
     for (size_t i = 0; i < layout.parameters.size(); ++i) {
       const FlatTensor& parameter = layout.parameters[i];
-      result.push_back(reached[i]
-                           ? flat.narrow(0, parameter.offset, parameter.size())
-                                 .view(parameter.shape)
-                           : torch::Tensor());
+      result.push_back(reached[i] ? GradientOf(flat, parameter)
+                                  : torch::Tensor());
     }
     return result;
   }
@@ -66,10 +54,7 @@ class EngineNode : public torch::autograd::Node {
  private:
   static constexpr size_t kOutputs = 2;
 
-  const std::shared_ptr<DerivedEngine> engine_;
-  const std::shared_ptr<EngineTensors> tensors_;
-  const int64_t forward_;
-  const uint64_t version_;
+  const PendingForward<DerivedEngine> forward_;
 };
 
 }  // namespace
@@ -110,41 +95,25 @@ void FusedFeatures::TakeOver(torch::nn::Module& network) {
       own(network.named_buffers()));
 }
 
-void FusedFeatures::CheckImages(const torch::Tensor& images) const {
-  const DerivedLayout& layout = engine_->layout();
-  TORCH_CHECK_VALUE(images.dim() == 4 &&
-                        images.size(1) == layout.image_channels &&
-                        images.numel() > 0,
-                    "images [N, ", layout.image_channels,
-                    ", H, W] are what the network takes, not ", images.sizes());
-  TORCH_CHECK_NOT_IMPLEMENTED(
-      images.device().is_cpu() && images.scalar_type() == torch::kFloat &&
-          !images.requires_grad(),
-      "the fused network takes float32 images on the CPU without gradients");
-  tensors_->CheckInPlace();
-}
-
 torch::Tensor FusedFeatures::Evaluate(const torch::Tensor& images) {
-  CheckImages(images);
+  CheckEngineImages(images, engine_->layout().image_channels);
+  tensors_->CheckInPlace();
   const torch::Tensor pixels = images.contiguous();
   torch::Tensor pooled =
       torch::empty({pixels.size(0), engine_->pooled_channels()});
-  engine_->Evaluate(
-      {pixels.const_data_ptr<float>(), static_cast<int>(pixels.size(0)),
-       static_cast<int>(pixels.size(2)), static_cast<int>(pixels.size(3))},
-      pooled.mutable_data_ptr<float>());
+  engine_->Evaluate(ImagesOf(pixels), pooled.mutable_data_ptr<float>());
   return pooled;
 }
 
 FusedFeatures::Output FusedFeatures::Forward(const torch::Tensor& images,
                                              PathDropper& dropper,
                                              bool auxiliary) {
-  CheckImages(images);
+  CheckEngineImages(images, engine_->layout().image_channels);
+  tensors_->CheckInPlace();
   const DerivedLayout& layout = engine_->layout();
   const torch::Tensor pixels = images.contiguous();
   const int64_t count = pixels.size(0);
-  const MapSize size{static_cast<int>(pixels.size(2)),
-                     static_cast<int>(pixels.size(3))};
+  const Images engine_images = ImagesOf(pixels);
   std::vector<float> scales;
   for (int path = 0; dropper.drops() && path < layout.paths; ++path) {
     const std::vector<float> drawn = dropper.DrawScales(count);
@@ -153,14 +122,13 @@ FusedFeatures::Output FusedFeatures::Forward(const torch::Tensor& images,
   Output features;
   features.pooled = torch::empty({count, engine_->pooled_channels()});
   if (auxiliary) {
-    const MapSize map = engine_->AuxiliaryMap(size);
+    const MapSize map =
+        engine_->AuxiliaryMap({engine_images.height, engine_images.width});
     features.auxiliary = torch::empty(
         {count, engine_->auxiliary_channels(), map.height, map.width});
   }
   const absl::Status status = engine_->Forward(
-      {pixels.const_data_ptr<float>(), static_cast<int>(count), size.height,
-       size.width},
-      {scales.empty() ? nullptr : scales.data()},
+      engine_images, {scales.empty() ? nullptr : scales.data()},
       features.pooled.mutable_data_ptr<float>(),
       auxiliary ? features.auxiliary.mutable_data_ptr<float>() : nullptr);
   TORCH_CHECK_VALUE(status.ok(), std::string(status.message()));
@@ -168,7 +136,8 @@ FusedFeatures::Output FusedFeatures::Forward(const torch::Tensor& images,
   const std::vector<torch::Tensor>& parameters = tensors_->parameters();
   if (torch::autograd::compute_requires_grad(parameters)) {
     const auto node = std::make_shared<EngineNode>(
-        engine_, tensors_, torch::autograd::collect_next_edges(parameters));
+        PendingForward<DerivedEngine>(engine_, tensors_),
+        torch::autograd::collect_next_edges(parameters));
     torch::autograd::set_history(features.pooled, node);
     if (auxiliary) torch::autograd::set_history(features.auxiliary, node);
   }

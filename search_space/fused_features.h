@@ -52,9 +52,6 @@ class FusedFeatures {
   torch::Tensor Evaluate(const torch::Tensor& images);
 
  private:
-  // Throws where they are not what Forward() takes.
-  void CheckImages(const torch::Tensor& images) const;
-
   explicit FusedFeatures(std::shared_ptr<DerivedEngine> engine);
 
   const std::shared_ptr<DerivedEngine> engine_;

@@ -20,24 +20,14 @@ using ::torch::autograd::variable_list;
 // edges' weights (normal, reduce) and of every parameter.
 class EngineNode : public torch::autograd::Node {
  public:
-  EngineNode(std::shared_ptr<SearchEngine> engine,
-             std::shared_ptr<EngineTensors> tensors,
+  EngineNode(PendingForward<SearchEngine> forward,
              torch::autograd::edge_list next_edges)
-      : Node(std::move(next_edges)),
-        engine_(std::move(engine)),
-        tensors_(std::move(tensors)),
-        forward_(engine_->pending()),
-        version_(tensors_->Version()) {}
+      : Node(std::move(next_edges)), forward_(std::move(forward)) {}
 
   variable_list apply(variable_list&& gradients) override {
-    TORCH_CHECK(engine_->pending() == forward_,
-                "only the last forward of the fused search network can be "
-                "differentiated, and once");
-    TORCH_CHECK(tensors_->Version() == version_,
-                "a parameter of the fused search network has changed since the "
-                "forward that is differentiated");
+    SearchEngine& engine = forward_.TakeUp();
     const torch::NoGradGuard no_grad;
-    const auto& parameters = engine_->layout().parameters;
+    const auto& parameters = engine.layout().parameters;
     bool with_parameters = false;
     for (size_t i = 0; i < parameters.size(); ++i) {
       with_parameters |= task_should_compute_output(kEdgeWeights + i);
@@ -45,9 +35,9 @@ class EngineNode : public torch::autograd::Node {
     // Memory of its own: who asked for the gradients keeps views of it.
     torch::Tensor flat;
     if (with_parameters) {
-      flat = torch::empty({engine_->layout().parameter_size});
+      flat = torch::empty({engine.layout().parameter_size});
     }
-    const SearchEngine::WeightGradients weights = engine_->Backward(
+    const SearchEngine::WeightGradients weights = engine.Backward(
         gradients[0].contiguous().const_data_ptr<float>(),
         with_parameters ? flat.mutable_data_ptr<float>() : nullptr);
     variable_list result;
@@ -57,10 +47,8 @@ class EngineNode : public torch::autograd::Node {
           torch::tensor(*matrix).view({kS1Edges, kEdgeCandidates}));
     }
     for (const FlatTensor& parameter : parameters) {
-      result.push_back(with_parameters
-                           ? flat.narrow(0, parameter.offset, parameter.size())
-                                 .view(parameter.shape)
-                           : torch::Tensor());
+      result.push_back(with_parameters ? GradientOf(flat, parameter)
+                                       : torch::Tensor());
     }
     return result;
   }
@@ -68,10 +56,7 @@ class EngineNode : public torch::autograd::Node {
  private:
   static constexpr size_t kEdgeWeights = 2;
 
-  const std::shared_ptr<SearchEngine> engine_;
-  const std::shared_ptr<EngineTensors> tensors_;
-  const int64_t forward_;
-  const uint64_t version_;
+  const PendingForward<SearchEngine> forward_;
 };
 
 }  // namespace
@@ -114,16 +99,7 @@ torch::Tensor FusedSupernet::Forward(const torch::Tensor& images,
   if (!is_training() && torch::GradMode::is_enabled()) {
     return plain_->Forward(images, weights);
   }
-  TORCH_CHECK_VALUE(
-      images.dim() == 4 && images.size(1) == engine_->config().image_channels &&
-          images.numel() > 0,
-      "images [N, ", engine_->config().image_channels,
-      ", H, W] are what the search network takes, not ", images.sizes());
-  TORCH_CHECK_NOT_IMPLEMENTED(
-      images.device().is_cpu() && images.scalar_type() == torch::kFloat &&
-          !images.requires_grad(),
-      "the fused search network takes float32 images on the CPU without "
-      "gradients");
+  CheckEngineImages(images, engine_->config().image_channels);
   tensors_->CheckInPlace();
   const auto plain = [](const torch::Tensor& tensor) {
     return tensor.detach().to(torch::kFloat).contiguous();
@@ -136,9 +112,7 @@ torch::Tensor FusedSupernet::Forward(const torch::Tensor& images,
                     "weights of edges are [14, 7]");
   torch::Tensor logits =
       torch::empty({pixels.size(0), engine_->config().classes});
-  const Images engine_images = {
-      pixels.const_data_ptr<float>(), static_cast<int>(pixels.size(0)),
-      static_cast<int>(pixels.size(2)), static_cast<int>(pixels.size(3))};
+  const Images engine_images = ImagesOf(pixels);
   const SearchEngine::Weights engine_weights = {normal.const_data_ptr<float>(),
                                                 reduce.const_data_ptr<float>()};
   float* const to = logits.mutable_data_ptr<float>();
@@ -154,7 +128,7 @@ torch::Tensor FusedSupernet::Forward(const torch::Tensor& images,
   if (torch::autograd::compute_requires_grad(weights.normal, weights.reduce,
                                              parameters)) {
     const auto node = std::make_shared<EngineNode>(
-        engine_, tensors_,
+        PendingForward<SearchEngine>(engine_, tensors_),
         torch::autograd::collect_next_edges(weights.normal, weights.reduce,
                                             parameters));
     torch::autograd::set_history(logits, node);
