@@ -23,6 +23,21 @@ absl::Status Validate(const google::protobuf::Message& message) {
         "memory_format: the fused engine has an order of its own; give auto, "
         "or --engine=plain");
   }
+  if (config.unrolled() && config.single_level()) {
+    return UsageError(
+        "unrolled: DARTS of second order looks a step of the weights ahead, "
+        "which a single-level search has no other batch for; leave out one of "
+        "--unrolled and --single_level");
+  }
+  if (config.reweight() && config.parse_method() != SearchConfig::DARTS) {
+    return UsageError(
+        "reweight: only genotypes of --parse_method=darts carry weights");
+  }
+  if (config.random_search() && config.estimate()) {
+    return UsageError(
+        "random_search: takes no steps whose time could be estimated; leave "
+        "out --estimate");
+  }
   return CheckCommonRules(config);
 }
 

@@ -54,7 +54,7 @@ TEST(ConfigTest, RecipesAreTheFilesByName) {
     names.emplace_back(recipe.name);
     EXPECT_TRUE(absl::StartsWith(recipe.text, "# proto-file: "));
   }
-  EXPECT_THAT(names, ElementsAre("fairdarts-cifar10", "quick"));
+  EXPECT_THAT(names, ElementsAre("darts-cifar10", "fairdarts-cifar10", "quick"));
 }
 
 TEST(ConfigTest, EveryRecipeSaysEverythingThatHasNoDefault) {
@@ -97,6 +97,43 @@ TEST(ConfigTest, ThePapersValues) {
   EXPECT_EQ(config.op_threshold(), 0.85);
   EXPECT_EQ(config.train_portion(), 0.5);
   EXPECT_FALSE(config.single_level());
+}
+
+TEST(ConfigTest, TheValuesOfDarts) {
+  const SearchConfig config = Resolved({"--recipe", "darts-cifar10"}).config;
+  EXPECT_EQ(config.relaxation(), SearchConfig::SOFTMAX);
+  EXPECT_EQ(config.batch_size(), 64);
+  EXPECT_EQ(config.learning_rate(), 0.025);
+  EXPECT_EQ(config.learning_rate_min(), 0.001);
+  EXPECT_EQ(config.arch_learning_rate(), 3e-4);
+  EXPECT_EQ(config.arch_init(), 1e-3);
+  EXPECT_EQ(config.grad_clip(), 5);
+  EXPECT_EQ(config.epochs(), 50);
+  EXPECT_EQ(config.aux_loss_weight(), 0);
+  EXPECT_EQ(config.parse_method(), SearchConfig::DARTS);
+  EXPECT_FALSE(config.unrolled());
+}
+
+TEST(ConfigTest, UpstreamsFlagsOfDarts) {
+  const SearchConfig config =
+      Resolved({"--recipe", "darts-cifar10", "--unrolled", "--noise_darts",
+                "--noise_type", "U", "--noise_scheduler", "step", "--max_step",
+                "50", "--reweight"})
+          .config;
+  EXPECT_TRUE(config.unrolled());
+  EXPECT_TRUE(config.noise_darts());
+  EXPECT_EQ(config.noise_type(), SearchConfig::U);
+  EXPECT_EQ(config.noise_scheduler(), SearchConfig::STEP);
+  EXPECT_EQ(config.max_step(), 50);
+  EXPECT_TRUE(config.reweight());
+  const SearchConfig random =
+      Resolved({"--random_search", "--num_identity", "3", "--num_arch", "9",
+                "--flops_threshold", "480"})
+          .config;
+  EXPECT_TRUE(random.random_search());
+  EXPECT_EQ(random.num_identity(), 3);
+  EXPECT_EQ(random.num_arch(), 9);
+  EXPECT_EQ(random.flops_threshold(), 480);
 }
 
 TEST(ConfigTest, QuickIsTheDefault) {
@@ -210,10 +247,42 @@ TEST(ConfigTest, DatasetsAreReadAsTheDataReadsThem) {
   EXPECT_EQ(Resolved({"--dataset", "CIFAR_10"}).config.dataset(), "cifar10");
 }
 
+TEST(ConfigTest, RefusesValuesOfWhatIsOff) {
+  EXPECT_EQ(Complaint({"--noise_type", "U"}),
+            "--noise_type u: means nothing where noise_darts is false; leave "
+            "it out, or give --noise_darts");
+  EXPECT_THAT(Complaint({"--max_step", "20"}), HasSubstr("noise_darts"));
+  EXPECT_THAT(Complaint({"--noise_scheduler", "step"}),
+              HasSubstr("noise_darts"));
+  EXPECT_THAT(Complaint({"--cutout_length", "8"}), HasSubstr("cutout"));
+  EXPECT_THAT(Complaint({"--aux_loss_weight", "0", "--sep_loss", "l1"}),
+              HasSubstr("aux_loss_weight"));
+  for (const char* const name :
+       {"--num_identity", "--num_arch", "--flops_threshold"}) {
+    EXPECT_THAT(Complaint({name, "3"}), HasSubstr("random_search")) << name;
+  }
+  // To state what holds anyway is no mistake.
+  EXPECT_FALSE(Resolved({"--noise_type", "N"}).config.noise_darts());
+  EXPECT_EQ(Resolved({"--max_step", "20", "--noise_darts"}).config.max_step(),
+            20);
+}
+
+TEST(ConfigTest, RefusesWhatCannotGoTogether) {
+  EXPECT_THAT(Complaint({"--unrolled", "--single_level"}),
+              StartsWith("unrolled: "));
+  EXPECT_THAT(Complaint({"--reweight"}), StartsWith("reweight: "));
+  EXPECT_THAT(Complaint({"--random_search", "--estimate"}),
+              StartsWith("random_search: "));
+  EXPECT_THAT(Complaint({"--noise_darts", "--max_step", "0"}),
+              HasSubstr("max_step 0: "));
+  EXPECT_THAT(Complaint({"--random_search", "--num_identity", "9"}),
+              HasSubstr("num_identity 9: "));
+}
+
 TEST(ConfigTest, RefusesUnknownNames) {
   EXPECT_EQ(Complaint({"--recipe", "quik"}),
-            "recipe quik: must be fairdarts-cifar10 or quick; did you mean "
-            "quick?");
+            "recipe quik: must be darts-cifar10, fairdarts-cifar10 or quick; "
+            "did you mean quick?");
   EXPECT_THAT(Complaint({"--dataset", "cifar11"}),
               StartsWith("dataset 'cifar11': must be "));
   EXPECT_THAT(Complaint({"--dataset", "cifar11"}),

@@ -109,6 +109,46 @@ bool Changes(const Message& flags, const Message& recipe) {
   return false;
 }
 
+// Whether a field asks for nothing: false, zero or the first name of its enum.
+bool IsOff(const Message& message, const FieldDescriptor& field) {
+  const auto& reflection = *message.GetReflection();
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return !reflection.GetBool(message, &field);
+    case FieldDescriptor::CPPTYPE_INT32:
+      return reflection.GetInt32(message, &field) == 0;
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return reflection.GetDouble(message, &field) == 0;
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return reflection.GetEnum(message, &field)->index() == 0;
+    default:
+      FD_CHECK(false) << field.full_name() << " is no switch";
+      return false;
+  }
+}
+
+// A value that does nothing, since what it belongs to is off, is not passed
+// over when a flag gives it; where `without` the flags has the same, the user
+// has only been explicit.
+absl::Status CheckOfUse(const Message& flags, const Message& without,
+                        const Message& config) {
+  std::vector<const FieldDescriptor*> given;
+  flags.GetReflection()->ListFields(flags, &given);
+  for (const FieldDescriptor* const field : given) {
+    if (!OptionsOf(*field).has_only_with()) continue;
+    const std::string& needed = OptionsOf(*field).only_with();
+    if (!IsOff(config, Field(config, needed.c_str())) ||
+        FieldText(flags, *field) == FieldText(without, *field)) {
+      continue;
+    }
+    return UsageError(absl::StrCat(
+        "--", field->name(), " ", FieldText(flags, *field),
+        ": means nothing where ", needed, " is ",
+        Text(config, needed.c_str()), "; leave it out, or give --", needed));
+  }
+  return absl::OkStatus();
+}
+
 // Sets every unset field to the default that the proto gives it.
 void MakeDefaultsExplicit(Message& config) {
   const auto* const reflection = config.GetReflection();
@@ -203,11 +243,14 @@ absl::Status ResolveConfig(const ProgramConfig& program, int argc,
                         program.paper_recipe, ".");
   }
   config.MergeFrom(*file);
+  const std::unique_ptr<Message> without(config.New());
+  without->CopyFrom(config);
   config.MergeFrom(*flags);
   Clear(config, "config");
   MakeDefaultsExplicit(config);
   Canonicalise(config);
   FD_RETURN_IF_ERROR(CheckFields(config));
+  FD_RETURN_IF_ERROR(CheckOfUse(*flags, *without, config));
   return program.validate(config);
 }
 
