@@ -4,8 +4,21 @@
 #include "ops/factory.h"
 
 namespace fairdarts {
+namespace {
 
-MixedOp::MixedOp(int64_t channels, int64_t stride) {
+torch::Tensor NoiseLike(const torch::Tensor& x, const EdgeNoise& noise) {
+  torch::Tensor values = torch::empty(x.sizes(), torch::kFloat);
+  const auto size = [&](int dimension) {
+    return static_cast<int>(x.size(dimension));
+  };
+  FillNoise(noise, {size(0), size(1), size(2), size(3)},
+            values.mutable_data_ptr<float>());
+  return values.to(x.options());
+}
+
+}  // namespace
+
+MixedOp::MixedOp(int64_t channels, int64_t stride) : stride_(stride) {
   torch::nn::ModuleList list;
   for (const Primitive primitive : kS1Candidates) {
     candidates_.push_back(MakeSearchOperation(primitive, channels, stride));
@@ -15,10 +28,15 @@ MixedOp::MixedOp(int64_t channels, int64_t stride) {
 }
 
 torch::Tensor MixedOp::AddTo(torch::Tensor sum, const torch::Tensor& x,
-                             const torch::Tensor& weights) {
+                             const torch::Tensor& weights,
+                             const EdgeNoise& noise) {
   const std::vector<torch::Tensor> weight = weights.unbind(0);
   for (size_t o = 0; o < candidates_.size(); ++o) {
-    const torch::Tensor y = candidates_[o]->forward(x);
+    torch::Tensor y = candidates_[o]->forward(x);
+    if (kS1Candidates[o] == Primitive::kSkipConnect && stride_ == 1 &&
+        noise.on()) {
+      y = y + NoiseLike(y, noise);
+    }
     // One pass over memory in place of a product and a sum.
     sum = sum.defined() ? torch::addcmul(sum, y, weight[o]) : y * weight[o];
   }

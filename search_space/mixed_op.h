@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ops/operation.h"
+#include "search_space/engine/edge_noise.h"
 
 namespace fairdarts {
 
@@ -24,11 +25,13 @@ class MixedOp : public torch::nn::Module {
   MixedOp(int64_t channels, int64_t stride);
 
   // x [N, C, H, W]; weights [7]; `sum` [N, C, ceil(H/stride), ceil(W/stride)]
-  // or undefined for zero. Returns a new tensor.
+  // or undefined for zero. Returns a new tensor. `noise` is added to what
+  // skip_connect gives at stride 1.
   torch::Tensor AddTo(torch::Tensor sum, const torch::Tensor& x,
-                      const torch::Tensor& weights);
+                      const torch::Tensor& weights, const EdgeNoise& noise);
 
  private:
+  const int64_t stride_;
   std::vector<std::shared_ptr<Operation>> candidates_;
 };
 

@@ -7,6 +7,7 @@
 #include "genotypes/primitive.h"
 #include "genotypes/reduction_cells.h"
 #include "ops/torch_status.h"
+#include "search_space/engine/edge_noise.h"
 
 namespace fairdarts {
 namespace {
@@ -72,14 +73,27 @@ torch::Tensor S1Supernet::Forward(const torch::Tensor& images,
                                   const EdgeWeights& weights) {
   torch::Tensor before_previous = stem_->forward(images);
   torch::Tensor previous = before_previous;
+  EdgeNoise noise;
+  if (is_training()) {
+    noise.noise = noise_;
+    noise.forward = noise_forwards_++;
+  }
   for (size_t i = 0; i < cells_.size(); ++i) {
-    torch::Tensor output =
-        cells_[i]->Forward(before_previous, previous,
-                           is_reduction_[i] ? weights.reduce : weights.normal);
+    noise.cell = static_cast<int>(i);
+    torch::Tensor output = cells_[i]->Forward(
+        before_previous, previous,
+        is_reduction_[i] ? weights.reduce : weights.normal, noise);
     before_previous = previous;
     previous = output;
   }
   return classifier_->forward(previous.mean({2, 3}));
+}
+
+absl::Status S1Supernet::SetSkipNoise(const SkipNoise& noise) {
+  FD_RETURN_IF_ERROR(CheckSkipNoise(noise));
+  noise_ = noise;
+  noise_forwards_ = 0;
+  return absl::OkStatus();
 }
 
 int64_t S1Supernet::edges() const { return EdgeCount(kS1Nodes); }

@@ -10,9 +10,11 @@
 #include <memory>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "search_space/s1_config.h"
 #include "search_space/search_cell.h"
+#include "search_space/skip_noise.h"
 #include "search_space/supernet.h"
 
 namespace fairdarts {
@@ -30,6 +32,7 @@ class S1Supernet : public Supernet {
 
   torch::Tensor Forward(const torch::Tensor& images,
                         const EdgeWeights& weights) override;
+  absl::Status SetSkipNoise(const SkipNoise& noise) override;
   int64_t edges() const override;
   int64_t candidates() const override;
 
@@ -39,6 +42,8 @@ class S1Supernet : public Supernet {
   torch::nn::Sequential stem_;
   std::vector<std::shared_ptr<SearchCell>> cells_;
   std::vector<bool> is_reduction_;
+  SkipNoise noise_;
+  int64_t noise_forwards_ = 0;
   torch::nn::Linear classifier_;
 };
 

@@ -31,7 +31,8 @@ SearchCell::SearchCell(const SearchCellOptions& options) {
 
 torch::Tensor SearchCell::Forward(const torch::Tensor& before_previous,
                                   const torch::Tensor& previous,
-                                  const torch::Tensor& weights) {
+                                  const torch::Tensor& weights,
+                                  EdgeNoise noise) {
   std::vector<torch::Tensor> states = {preprocess0_->forward(before_previous),
                                        preprocess1_->forward(previous)};
   const std::vector<torch::Tensor> rows = weights.unbind(0);
@@ -39,7 +40,8 @@ torch::Tensor SearchCell::Forward(const torch::Tensor& before_previous,
   for (int node = 0; node < kS1Nodes; ++node) {
     torch::Tensor sum;
     for (const torch::Tensor& state : states) {
-      sum = edges_[row]->AddTo(sum, state, rows[row]);
+      noise.edge = static_cast<int>(row);
+      sum = edges_[row]->AddTo(sum, state, rows[row], noise);
       ++row;
     }
     states.push_back(sum);

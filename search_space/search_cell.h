@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ops/operation.h"
+#include "search_space/engine/edge_noise.h"
 #include "search_space/mixed_op.h"
 
 namespace fairdarts {
@@ -29,10 +30,11 @@ class SearchCell : public torch::nn::Module {
  public:
   explicit SearchCell(const SearchCellOptions& options);
 
-  // weights [14, 7] in the order of genotypes/edge_layout.h.
+  // weights [14, 7] in the order of genotypes/edge_layout.h. Each edge takes
+  // its own part of the noise.
   torch::Tensor Forward(const torch::Tensor& before_previous,
                         const torch::Tensor& previous,
-                        const torch::Tensor& weights);
+                        const torch::Tensor& weights, EdgeNoise noise);
 
  private:
   std::shared_ptr<Operation> preprocess0_;

@@ -5,6 +5,10 @@
 
 #include <torch/torch.h>
 
+#include "absl/status/status.h"
+#include "fairdarts/base/status.h"
+#include "search_space/skip_noise.h"
+
 namespace fairdarts {
 
 // The weight of each candidate on each edge, [edges, candidates] float. How
@@ -20,6 +24,15 @@ class Supernet : public torch::nn::Module {
   // Images [N, channels, H, W] float to logits [N, classes].
   virtual torch::Tensor Forward(const torch::Tensor& images,
                                 const EdgeWeights& weights) = 0;
+
+  // From the next training forward on, until it is set again; none before. A
+  // usage error where the noise is out of range, or there is some and the space
+  // has nothing to add it to.
+  virtual absl::Status SetSkipNoise(const SkipNoise& noise) {
+    if (noise.kind == SkipNoise::Kind::kNone) return absl::OkStatus();
+    return UsageError(
+        "this search space has no skip_connect candidate to add noise to");
+  }
 
   // The shape of each matrix of EdgeWeights.
   virtual int64_t edges() const = 0;
