@@ -39,19 +39,6 @@ Architect::Architect(const Alphas& alphas, const ArchitectOptions& options)
                      .betas({options.beta1, options.beta2})
                      .weight_decay(options.weight_decay)) {}
 
-absl::StatusOr<LossValues> Architect::Step(
-    Supernet& supernet, const Batch& alpha_batch,
-    const SearchLossOptions& loss_options) {
-  const SearchLoss loss =
-      ComputeSearchLoss(supernet, Relax(alphas_), alpha_batch, loss_options);
-  FD_ASSIGN_OR_RETURN(const LossValues values, FiniteLossValues(loss, "alpha"));
-  // Only what leads to the alphas is computed: no gradient of a weight.
-  const torch::autograd::variable_list gradients =
-      torch::autograd::grad({loss.total}, {alphas_.normal, alphas_.reduce});
-  FD_RETURN_IF_ERROR(StepAlong(gradients[0], gradients[1]));
-  return values;
-}
-
 absl::Status Architect::StepAlong(const torch::Tensor& normal_gradient,
                                   const torch::Tensor& reduce_gradient) {
   const double sum = normal_gradient.abs().sum().item<double>() +

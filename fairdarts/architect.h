@@ -8,10 +8,9 @@
 //
 //   min_alpha L_val(w*(alpha), alpha)  where  w*(alpha) = argmin_w L_train
 //
-// FairDARTS solves it to first order: w* is taken to be the present w, so an
-// alpha step descends the gradient of L(w, alpha) on a batch of the alpha
-// half. The single-level search, for comparison, moves both on the training
-// batch.
+// An alpha step descends a gradient of L_val (alpha_gradient.h): FairDARTS
+// that of first order, where w* is taken to be the present w. The single-level
+// search, for comparison, moves both on the training batch.
 //
 // The optimiser is Adam (arXiv 1412.6980) with weight decay as an L2 term
 // (weight_decay * alpha joins the gradient before the moments).
@@ -21,8 +20,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "fairdarts/relaxation.h"
-#include "fairdarts/search_loss.h"
-#include "search_space/supernet.h"
 
 namespace fairdarts {
 
@@ -40,16 +37,8 @@ class Architect {
   static absl::StatusOr<std::unique_ptr<Architect>> Create(
       const Alphas& alphas, const ArchitectOptions& options);
 
-  // The bi-level alpha step: one forward and one backward that computes no
-  // gradient of a weight, then a step of the alphas. The network has to be
-  // in training mode; its running statistics take part in the forward. A
-  // numbers error when the loss or the gradient is not finite; the alphas
-  // have not moved then.
-  absl::StatusOr<LossValues> Step(Supernet& supernet, const Batch& alpha_batch,
-                                  const SearchLossOptions& loss_options);
-
-  // Steps the alphas along gradients computed elsewhere: those of the
-  // training batch, in a single-level search. They are refused like Step's.
+  // Steps the alphas down a gradient. A numbers error where it is not finite;
+  // the alphas have not moved then.
   absl::Status StepAlong(const torch::Tensor& normal_gradient,
                          const torch::Tensor& reduce_gradient);
 

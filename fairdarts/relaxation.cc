@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "fairdarts/base/check.h"
+#include "fairdarts/base/random.h"
 
 namespace fairdarts {
 
@@ -18,8 +19,22 @@ Alphas ZeroAlphas(const Supernet& supernet) {
   return {zeros(), zeros()};
 }
 
-EdgeWeights Relax(const Alphas& alphas) {
-  return {torch::sigmoid(alphas.normal), torch::sigmoid(alphas.reduce)};
+void DrawAlphas(double deviation, uint64_t seed, const Alphas& alphas) {
+  const torch::NoGradGuard no_grad;
+  RandomStream stream("search/alphas", {seed});
+  for (const torch::Tensor& matrix : {alphas.normal, alphas.reduce}) {
+    std::vector<double> values(matrix.numel());
+    for (double& value : values) value = deviation * stream.Normal();
+    matrix.copy_(torch::tensor(values, torch::kDouble).view(matrix.sizes()));
+  }
+}
+
+EdgeWeights Relax(const Alphas& alphas, Relaxation relaxation) {
+  const auto relax = [&](const torch::Tensor& matrix) {
+    return relaxation == Relaxation::kSoftmax ? torch::softmax(matrix, 1)
+                                              : torch::sigmoid(matrix);
+  };
+  return {relax(alphas.normal), relax(alphas.reduce)};
 }
 
 EdgeMatrix ToEdgeMatrix(const torch::Tensor& weights) {

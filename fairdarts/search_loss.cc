@@ -16,6 +16,11 @@ SearchLoss ComputeSearchLoss(Supernet& supernet, const EdgeWeights& weights,
       torch::nn::functional::cross_entropy(loss.logits, batch.labels);
   loss.zero_one = ZeroOneLoss(weights, options.form);
   loss.total = loss.cross_entropy + options.zero_one_weight * loss.zero_one;
+  if (options.prices.normal.defined()) {
+    loss.cost = (weights.normal * options.prices.normal).sum() +
+                (weights.reduce * options.prices.reduce).sum();
+    loss.total = loss.total + loss.cost;
+  }
   return loss;
 }
 
@@ -23,12 +28,14 @@ absl::StatusOr<LossValues> FiniteLossValues(const SearchLoss& loss,
                                             absl::string_view side) {
   const LossValues values{loss.total.item<double>(),
                           loss.cross_entropy.item<double>(),
-                          loss.zero_one.item<double>()};
+                          loss.zero_one.item<double>(),
+                          loss.cost.defined() ? loss.cost.item<double>() : 0};
   const struct {
     absl::string_view name;
     double value;
   } parts[] = {{"cross-entropy", values.cross_entropy},
                {"zero-one loss", values.zero_one},
+               {"cost", values.cost},
                {"loss", values.total}};
   for (const auto& part : parts) {
     if (!std::isfinite(part.value)) {

@@ -4,8 +4,14 @@
 // What a search minimises, over the weights w and over the alphas alike
 // (FairDARTS, arXiv 1911.12126):
 //
-//   L(w, alpha) = cross_entropy(f(x; w, sigmoid(alpha)), y)
-//                 + zero_one_weight * L_01(alpha)
+//   L(w, alpha) = cross_entropy(f(x; w, relaxed alpha), y)
+//                 + zero_one_weight * L_01(alpha) + cost(alpha)
+//
+// The cost is what the candidates are expected to cost where each is taken
+// with its relaxed weight as its probability (ProxylessNAS, arXiv 1812.00332,
+// section 3.3):
+//
+//   cost(alpha) = sum over edges e and candidates o of weight_eo * price_eo
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -18,12 +24,15 @@ namespace fairdarts {
 struct SearchLossOptions {
   ZeroOneForm form = ZeroOneForm::kL2;
   double zero_one_weight = 10;
+  // Of each candidate on each edge, already weighted; undefined: none.
+  EdgeWeights prices;
 };
 
 struct SearchLoss {
   torch::Tensor total;
   torch::Tensor cross_entropy;  // mean over the batch
   torch::Tensor zero_one;       // unweighted
+  torch::Tensor cost;           // undefined without prices
   torch::Tensor logits;         // [N, classes]
 };
 
@@ -32,6 +41,7 @@ struct LossValues {
   double total = 0;
   double cross_entropy = 0;
   double zero_one = 0;
+  double cost = 0;
 };
 
 // Runs the network forward. Throws what torch throws.

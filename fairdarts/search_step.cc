@@ -5,6 +5,7 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "fairdarts/alpha_gradient.h"
 #include "fairdarts/base/status.h"
 #include "ops/torch_status.h"
 
@@ -22,6 +23,12 @@ absl::Status CheckNotNegative(absl::string_view name, double value) {
 }
 
 absl::Status Check(const SearchStepOptions& options) {
+  if (options.second_order && options.single_level) {
+    return UsageError(
+        "second_order: its gradient looks a step of the weights ahead, on the "
+        "training batch; a single-level search has no other batch for the "
+        "alphas");
+  }
   FD_RETURN_IF_ERROR(CheckNotNegative("learning_rate", options.learning_rate));
   if (!(options.momentum >= 0 && options.momentum < 1)) {
     return OptionError("momentum", options.momentum, "at least 0 and below 1");
@@ -68,17 +75,33 @@ absl::StatusOr<StepResult> SearchStep::Run(const Batch& train,
 absl::StatusOr<StepResult> SearchStep::RunOrThrow(const Batch& train,
                                                   const Batch& alpha) {
   supernet_->train();
+  FD_RETURN_IF_ERROR(supernet_->SetSkipNoise(noise_));
   StepResult result;
   if (!options_.single_level) {
-    FD_ASSIGN_OR_RETURN(result.alpha,
-                        architect_->Step(*supernet_, alpha, options_.loss));
+    FD_ASSIGN_OR_RETURN(
+        const AlphaGradient gradient,
+        options_.second_order
+            ? SecondOrderGradient(*supernet_, alphas_, options_.relaxation,
+                                  train, alpha, options_.loss, optimizer_,
+                                  noise_)
+            : FirstOrderGradient(*supernet_, alphas_, options_.relaxation,
+                                 alpha, options_.loss));
+    FD_RETURN_IF_ERROR(architect_->StepAlong(gradient.normal, gradient.reduce));
+    result.alpha = gradient.loss;
+    if (options_.second_order) {
+      // Its last forward of this batch saw noise_.
+      SkipNoise fresh = noise_;
+      fresh.key += 2;
+      FD_RETURN_IF_ERROR(supernet_->SetSkipNoise(fresh));
+    }
   }
 
   // The weight step of a bi-level search sees the weights of the edges as
   // constants: no gradient of an alpha is computed.
   const SearchLoss loss = ComputeSearchLoss(
-      *supernet_, options_.single_level ? Relax(alphas_) : weights(), train,
-      options_.loss);
+      *supernet_,
+      options_.single_level ? Relax(alphas_, options_.relaxation) : weights(),
+      train, options_.loss);
   FD_ASSIGN_OR_RETURN(result.train, FiniteLossValues(loss, "training"));
   optimizer_.zero_grad();
   // Left over if an earlier single-level step was refused.
@@ -101,6 +124,12 @@ absl::StatusOr<StepResult> SearchStep::RunOrThrow(const Batch& train,
   return result;
 }
 
+absl::Status SearchStep::SetSkipNoise(const SkipNoise& noise) {
+  FD_RETURN_IF_ERROR(supernet_->SetSkipNoise(noise));
+  noise_ = noise;
+  return absl::OkStatus();
+}
+
 absl::Status SearchStep::SetLearningRate(double learning_rate) {
   FD_RETURN_IF_ERROR(CheckNotNegative("learning_rate", learning_rate));
   for (torch::optim::OptimizerParamGroup& group : optimizer_.param_groups()) {
@@ -111,7 +140,7 @@ absl::Status SearchStep::SetLearningRate(double learning_rate) {
 
 EdgeWeights SearchStep::weights() const {
   const torch::NoGradGuard no_grad;
-  return Relax(alphas_);
+  return Relax(alphas_, options_.relaxation);
 }
 
 }  // namespace fairdarts

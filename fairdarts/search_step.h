@@ -1,11 +1,12 @@
 #ifndef FAIRDARTS_SEARCH_STEP_H_
 #define FAIRDARTS_SEARCH_STEP_H_
 
-// One step of a FairDARTS search (arXiv 1911.12126): no data, no loop, no
-// output.
+// One step of a search with FairDARTS (arXiv 1911.12126) or DARTS (arXiv
+// 1806.09055), which differ in the relaxation and in the loss: no data, no
+// loop, no output.
 //
 // Bi-level (the default), in this order:
-//   1. the alphas step on the alpha batch (architect.h);
+//   1. the alphas step on the alpha batch (alpha_gradient.h);
 //   2. the weights step on the training batch, under the new alphas.
 // Single-level: one forward and backward of the training batch, from which
 // weights and alphas step together.
@@ -22,13 +23,16 @@
 #include "fairdarts/relaxation.h"
 #include "fairdarts/search_loss.h"
 #include "fairdarts/sgd.h"
+#include "search_space/skip_noise.h"
 #include "search_space/supernet.h"
 
 namespace fairdarts {
 
 // The defaults are the paper's search on CIFAR-10.
 struct SearchStepOptions {
+  Relaxation relaxation = Relaxation::kSigmoid;
   bool single_level = false;
+  bool second_order = false;  // the alphas' gradient; only bi-level
   double learning_rate = 0.005;
   double momentum = 0.9;
   double weight_decay = 3e-4;
@@ -48,8 +52,8 @@ struct StepResult {
 // on the same machine with the same number of threads.
 class SearchStep {
  public:
-  // Starts from zero alphas. A usage error names the option that means
-  // nothing and its value.
+  // Starts from zero alphas (see DrawAlphas). A usage error names the option
+  // that means nothing and its value.
   static absl::StatusOr<std::unique_ptr<SearchStep>> Create(
       std::shared_ptr<Supernet> supernet, const SearchStepOptions& options);
 
@@ -60,10 +64,16 @@ class SearchStep {
   // What torch throws at shapes, labels and memory comes back as a Status.
   absl::StatusOr<StepResult> Run(const Batch& train, const Batch& alpha);
 
+  // The noise on skip connections (skip_noise.h) in the training forwards of
+  // the next steps. Its key has to be another for each: a step uses it and the
+  // next few numbers. The error of Supernet::SetSkipNoise.
+  absl::Status SetSkipNoise(const SkipNoise& noise);
+
   // The rate of the weights from the next step on; finite and not negative.
   absl::Status SetLearningRate(double learning_rate);
 
   const Alphas& alphas() const { return alphas_; }
+  Relaxation relaxation() const { return options_.relaxation; }
 
   // The relaxed weights of now, without gradients.
   EdgeWeights weights() const;
@@ -88,6 +98,7 @@ class SearchStep {
   const Alphas alphas_;
   const std::unique_ptr<Architect> architect_;
   Sgd optimizer_;
+  SkipNoise noise_;
 };
 
 }  // namespace fairdarts

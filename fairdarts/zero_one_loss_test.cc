@@ -34,7 +34,7 @@ Alphas SomeAlphas() {
 }
 
 double Loss(const Alphas& alphas, ZeroOneForm form) {
-  return ZeroOneLoss(Relax(alphas), form).item<double>();
+  return ZeroOneLoss(Relax(alphas, Relaxation::kSigmoid), form).item<double>();
 }
 
 TEST(RelaxationTest, StartsAtOneHalfOnTheTypeOfTheNetwork) {
@@ -46,7 +46,7 @@ TEST(RelaxationTest, StartsAtOneHalfOnTheTypeOfTheNetwork) {
       EXPECT_TRUE(alpha.is_leaf() && alpha.requires_grad());
     }
     EXPECT_FALSE(alphas.normal.is_same(alphas.reduce));
-    const EdgeWeights weights = Relax(alphas);
+    const EdgeWeights weights = Relax(alphas, Relaxation::kSigmoid);
     EXPECT_TRUE(weights.normal.eq(0.5).all().item<bool>());
     EXPECT_TRUE(weights.reduce.eq(0.5).all().item<bool>());
   }
@@ -55,7 +55,8 @@ TEST(RelaxationTest, StartsAtOneHalfOnTheTypeOfTheNetwork) {
 TEST(RelaxationTest, IsTheSigmoidOfEachAlphaAlone) {
   const Alphas alphas = SomeAlphas();
   const EdgeMatrix alpha = ToEdgeMatrix(alphas.reduce);
-  const EdgeMatrix weight = ToEdgeMatrix(Relax(alphas).reduce);
+  const EdgeMatrix weight =
+      ToEdgeMatrix(Relax(alphas, Relaxation::kSigmoid).reduce);
   ASSERT_EQ(weight.rows, 14);
   ASSERT_EQ(weight.cols, 7);
   for (int row = 0; row < 14; ++row) {
@@ -106,7 +107,7 @@ TEST(ZeroOneLossTest, TheGradientIsThatOfTheEquationAndOfDifferences) {
   constexpr double kRounding = 1e-15;
   for (const ZeroOneForm form : {ZeroOneForm::kL2, ZeroOneForm::kL1}) {
     const Alphas alphas = SomeAlphas();
-    ZeroOneLoss(Relax(alphas), form).backward();
+    ZeroOneLoss(Relax(alphas, Relaxation::kSigmoid), form).backward();
     const int64_t count = alphas.normal.numel() + alphas.reduce.numel();
     for (const torch::Tensor& alpha : {alphas.normal, alphas.reduce}) {
       const torch::Tensor gradient = alpha.grad().flatten();
@@ -134,7 +135,7 @@ TEST(ZeroOneLossTest, TheGradientIsThatOfTheEquationAndOfDifferences) {
 TEST(ZeroOneLossTest, NeitherFormMovesAnAlphaFromZero) {
   for (const ZeroOneForm form : {ZeroOneForm::kL2, ZeroOneForm::kL1}) {
     const Alphas alphas = ZeroAlphas(EmptySupernet(torch::kFloat));
-    ZeroOneLoss(Relax(alphas), form).backward();
+    ZeroOneLoss(Relax(alphas, Relaxation::kSigmoid), form).backward();
     EXPECT_TRUE(alphas.normal.grad().eq(0).all().item<bool>());
     EXPECT_TRUE(alphas.reduce.grad().eq(0).all().item<bool>());
   }
