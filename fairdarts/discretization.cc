@@ -90,6 +90,27 @@ GenotypeCell DiscretizeCell(const EdgeMatrix& matrix, DiscretizationRule rule,
   return cell;
 }
 
+absl::Status Reweight(const EdgeMatrix& matrix, GenotypeCell& cell) {
+  for (GenotypeEdge& edge : cell.edges) {
+    const auto* const candidate =
+        std::find(kS1Candidates.begin(), kS1Candidates.end(), edge.op);
+    if (candidate == kS1Candidates.end() || edge.to >= kCellInputs + kS1Nodes) {
+      return DataError(
+          absl::StrCat(EdgeText(edge, GenotypeForm::kPairs),
+                       ": has no weight; the weights are those of ", kS1Nodes,
+                       " nodes and of ",
+                       absl::StrJoin(kS1Candidates, ", ",
+                                     [](std::string* out, Primitive op) {
+                                       absl::StrAppend(out, PrimitiveName(op));
+                                     })));
+    }
+    edge.weight =
+        matrix.At(EdgeRow(edge.to, edge.from),
+                  static_cast<int>(candidate - kS1Candidates.begin()));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::string_view DiscretizationRuleName(DiscretizationRule rule) {
@@ -161,6 +182,27 @@ absl::StatusOr<Genotype> Discretize(const EdgeMatrix& normal,
   genotype.normal = DiscretizeCell(normal, rule, threshold);
   genotype.reduce = DiscretizeCell(reduce, rule, threshold);
   return genotype;
+}
+
+absl::StatusOr<Genotype> Reweighted(const Genotype& genotype,
+                                    const EdgeMatrix& normal,
+                                    const EdgeMatrix& reduce) {
+  FD_RETURN_IF_ERROR(CheckEdgeMatrix(normal, "normal cell"));
+  FD_RETURN_IF_ERROR(CheckEdgeMatrix(reduce, "reduction cell"));
+  FD_RETURN_IF_ERROR(genotype.Validate());
+  if (genotype.form != GenotypeForm::kPairs) {
+    return UsageError(absl::StrCat(
+        "only a genotype of ", FormName(GenotypeForm::kPairs),
+        " can be re-weighted, as the rule darts gives; this one has ",
+        FormName(genotype.form)));
+  }
+  Genotype weighted = genotype;
+  weighted.form = GenotypeForm::kWeighted;
+  FD_RETURN_IF_ERROR(
+      Annotate(Reweight(normal, weighted.normal), "normal cell"));
+  FD_RETURN_IF_ERROR(
+      Annotate(Reweight(reduce, weighted.reduce), "reduction cell"));
+  return weighted;
 }
 
 }  // namespace fairdarts

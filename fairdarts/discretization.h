@@ -67,6 +67,15 @@ absl::StatusOr<Genotype> Discretize(const EdgeMatrix& normal,
                                     const EdgeMatrix& reduce,
                                     DiscretizationRule rule, float threshold);
 
+// The genotype of form kPairs again with the relaxed weight of each chosen
+// candidate on its edge, of form kWeighted: the re-weighting experiments, whose
+// networks scale an edge by what the search gave it. The weights are those of
+// `normal` and `reduce`, exactly. A data error names an edge or an operation
+// that the matrices do not have; another form is a usage error.
+absl::StatusOr<Genotype> Reweighted(const Genotype& genotype,
+                                    const EdgeMatrix& normal,
+                                    const EdgeMatrix& reduce);
+
 }  // namespace fairdarts
 
 #endif  // FAIRDARTS_DISCRETIZATION_H_

@@ -9,12 +9,16 @@
 #include <vector>
 
 #include "fairdarts/base/status.h"
+#include "genotypes/edge_layout.h"
 #include "genotypes/primitive.h"
+#include "genotypes/python_literal.h"
 #include "tests/golden/golden_data.h"
+#include "tests/status_matchers.h"
 
 namespace fairdarts {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 EdgeMatrix Constant(float value) {
@@ -141,6 +145,92 @@ TEST(DiscretizationTest, RefusesAThresholdOutsideZeroToOne) {
       EXPECT_THAT(std::string(status.message()), HasSubstr("threshold"));
     }
   }
+}
+
+// Every weight differs from every other, and none is a short decimal.
+EdgeMatrix Distinct(int first) {
+  EdgeMatrix matrix = Constant(0);
+  for (int i = 0; i < 14 * 7; ++i) {
+    matrix.values[i] = static_cast<float>((first + i * 37 % 98) / 211.0);
+  }
+  return matrix;
+}
+
+TEST(ReweightedTest, EdgesCarryTheWeightsThatChoseThem) {
+  EdgeMatrix normal = Constant(0.1f);
+  const auto set = [&](int row, int col, float weight) {
+    normal.values[row * 7 + col] = weight;
+  };
+  set(EdgeRow(2, 0), 2, 0.2386f);
+  set(EdgeRow(2, 1), 3, 0.234f);
+  set(EdgeRow(3, 2), 5, 0.3028f);
+  set(EdgeRow(3, 0), 3, 0.2745f);
+  set(EdgeRow(4, 3), 5, 0.3016f);
+  set(EdgeRow(4, 0), 2, 0.2737f);
+  set(EdgeRow(5, 4), 6, 0.3499f);
+  set(EdgeRow(5, 3), 5, 0.2212f);
+  const EdgeMatrix reduce = Constant(0.125f);
+  const auto pairs =
+      Discretize(normal, reduce, DiscretizationRule::kDarts, 0.85f);
+  ASSERT_THAT(pairs, IsOk());
+  const auto weighted = Reweighted(*pairs, normal, reduce);
+  ASSERT_THAT(weighted, IsOk());
+  EXPECT_THAT(weighted->Validate(), IsOk());
+  EXPECT_EQ(weighted->form, GenotypeForm::kWeighted);
+  EXPECT_THAT(weighted->normal.edges,
+              ElementsAre(GenotypeEdge{Primitive::kSkipConnect, 2, 0, 0.2386f},
+                          GenotypeEdge{Primitive::kSepConv3x3, 2, 1, 0.234f},
+                          GenotypeEdge{Primitive::kDilConv3x3, 3, 2, 0.3028f},
+                          GenotypeEdge{Primitive::kSepConv3x3, 3, 0, 0.2745f},
+                          GenotypeEdge{Primitive::kDilConv3x3, 4, 3, 0.3016f},
+                          GenotypeEdge{Primitive::kSkipConnect, 4, 0, 0.2737f},
+                          GenotypeEdge{Primitive::kDilConv5x5, 5, 4, 0.3499f},
+                          GenotypeEdge{Primitive::kDilConv3x3, 5, 3, 0.2212f}));
+  EXPECT_EQ(weighted->normal.concat, pairs->normal.concat);
+  for (const GenotypeEdge& edge : weighted->reduce.edges) {
+    EXPECT_EQ(edge.op, Primitive::kMaxPool3x3);
+    EXPECT_EQ(edge.weight, 0.125);
+  }
+}
+
+TEST(ReweightedTest, TextTakesTheWeightsThereAndBack) {
+  const EdgeMatrix normal = Distinct(1);
+  const EdgeMatrix reduce = Distinct(5);
+  const auto pairs =
+      Discretize(normal, reduce, DiscretizationRule::kDarts, 0.85f);
+  ASSERT_THAT(pairs, IsOk());
+  const auto weighted = Reweighted(*pairs, normal, reduce);
+  ASSERT_THAT(weighted, IsOk());
+  const auto read = ParsePythonGenotype(ToPythonText(*weighted));
+  ASSERT_THAT(read, IsOk());
+  EXPECT_TRUE(*read == *weighted) << ToPythonText(*weighted);
+}
+
+TEST(ReweightedTest, RefusesWhatHasNoWeights) {
+  const EdgeMatrix matrix = Constant(0.9f);
+  const auto threshold =
+      Discretize(matrix, matrix, DiscretizationRule::kThresholdSparse, 0.85f);
+  ASSERT_THAT(threshold, IsOk());
+  EXPECT_THAT(Reweighted(*threshold, matrix, matrix),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "only a genotype of pairs (op, from) can be"));
+  auto pairs = Discretize(matrix, matrix, DiscretizationRule::kDarts, 0.85f);
+  ASSERT_THAT(pairs, IsOk());
+  EXPECT_THAT(Reweighted(*pairs, matrix, {7, 14, matrix.values}),
+              ExitCodeIs(ExitCode::kData));
+  EXPECT_THAT(Reweighted(*pairs, {7, 14, matrix.values}, matrix),
+              ExitCodeIs(ExitCode::kData));
+  pairs->reduce.edges[3].op = Primitive::kSepConv7x7;
+  EXPECT_THAT(Reweighted(*pairs, matrix, matrix),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       "reduction cell: (sep_conv_7x7, 3 <- 1): has no"));
+  pairs->reduce.edges[3] = pairs->reduce.edges[2];
+  pairs->normal.edges.push_back({Primitive::kMaxPool3x3, 6, 0});
+  pairs->normal.edges.push_back({Primitive::kMaxPool3x3, 6, 1});
+  EXPECT_THAT(Reweighted(*pairs, matrix, matrix),
+              StatusIs(absl::StatusCode::kDataLoss, "normal cell: "));
+  pairs->normal.edges.pop_back();
+  EXPECT_THAT(Reweighted(*pairs, matrix, matrix), ExitCodeIs(ExitCode::kData));
 }
 
 TEST(DiscretizationTest, NamesGoBothWaysAndAnUnknownOneIsRefused) {
