@@ -1,5 +1,6 @@
 #include "fairdarts/edge_cost.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "fairdarts/base/check.h"
@@ -22,22 +23,20 @@ absl::StatusOr<EdgeCost> TotalOf(const Genotype& genotype,
 }
 
 // Nodes that cost nothing.
-GenotypeCell FreeCell(NodeSet nodes) {
+GenotypeCell FreeCell(int nodes) {
   GenotypeCell cell;
-  for (int i = 0; i < kS1Nodes; ++i) {
-    if (!nodes.test(i)) continue;
-    const int node = kCellInputs + i;
+  for (int node = kCellInputs; node < kCellInputs + nodes; ++node) {
     cell.edges.push_back({kFree, node, /*from=*/0});
     cell.concat.push_back(node);
   }
   return cell;
 }
 
-Genotype FreeGenotype(NodeSet normal, NodeSet reduce) {
+Genotype FreeGenotype(int normal_nodes, int reduce_nodes) {
   Genotype genotype;
   genotype.form = GenotypeForm::kThreshold;
-  genotype.normal = FreeCell(normal);
-  genotype.reduce = FreeCell(reduce);
+  genotype.normal = FreeCell(normal_nodes);
+  genotype.reduce = FreeCell(reduce_nodes);
   return genotype;
 }
 
@@ -48,7 +47,7 @@ GenotypeCell AllCandidates() {
       cell.edges.push_back({op, edge.to, edge.from});
     }
   }
-  cell.concat = FreeCell(NodeSet().set()).concat;
+  cell.concat = FreeCell(kS1Nodes).concat;
   return cell;
 }
 
@@ -62,7 +61,7 @@ absl::StatusOr<CellEdgeCosts> CostsOfCell(GenotypeCell Genotype::*cell,
     for (int col = 0; col < kCandidates; ++col) {
       // Among the free cell's already, from input 0.
       if (kS1Candidates[col] == kFree) continue;
-      Genotype genotype = FreeGenotype(NodeSet().set(), NodeSet().set());
+      Genotype genotype = FreeGenotype(kS1Nodes, kS1Nodes);
       (genotype.*cell)
           .edges.push_back(
               {kS1Candidates[col], layout[row].to, layout[row].from});
@@ -89,8 +88,7 @@ absl::StatusOr<EdgeCosts> ComputeEdgeCosts(const NetworkConfig& config) {
   FD_RETURN_IF_ERROR(TotalOf(all, config));
 
   EdgeCosts costs;
-  FD_ASSIGN_OR_RETURN(costs.constant,
-                      ConstantCost(config, NodeSet().set(), NodeSet().set()));
+  FD_ASSIGN_OR_RETURN(costs.constant, ConstantCost(config, kS1Nodes, kS1Nodes));
   FD_ASSIGN_OR_RETURN(costs.normal,
                       CostsOfCell(&Genotype::normal, costs.constant, config));
   FD_ASSIGN_OR_RETURN(costs.reduce,
@@ -99,8 +97,9 @@ absl::StatusOr<EdgeCosts> ComputeEdgeCosts(const NetworkConfig& config) {
 }
 
 absl::StatusOr<EdgeCost> ConstantCost(const NetworkConfig& config,
-                                      NodeSet normal, NodeSet reduce) {
-  return TotalOf(FreeGenotype(normal, reduce), config);
+                                      int normal_nodes, int reduce_nodes) {
+  FD_CHECK_LE(std::max(normal_nodes, reduce_nodes), kS1Nodes);
+  return TotalOf(FreeGenotype(normal_nodes, reduce_nodes), config);
 }
 
 CostShares SharesOf(const EdgeCosts& costs, CostKind kind) {

@@ -14,7 +14,6 @@
 // there is one set of rules of what costs what.
 
 #include <array>
-#include <bitset>
 #include <cstdint>
 
 #include "absl/status/statusor.h"
@@ -54,13 +53,10 @@ struct EdgeCosts {
 // are too many to count is refused, so that no sum of these costs overflows.
 absl::StatusOr<EdgeCosts> ComputeEdgeCosts(const NetworkConfig& config);
 
-// Which nodes a cell has: bit i is node kCellInputs + i.
-using NodeSet = std::bitset<kS1Nodes>;
-
-// The constant part where the cells have these nodes only, none empty: of
-// cells of the threshold rules, whose width is the number of their nodes.
+// The constant part where the cells have so many nodes, 1 to kS1Nodes: of cells
+// of the threshold rules, whose width is the number of nodes that exist.
 absl::StatusOr<EdgeCost> ConstantCost(const NetworkConfig& config,
-                                      NodeSet normal, NodeSet reduce);
+                                      int normal_nodes, int reduce_nodes);
 
 enum class CostKind { kMacs, kParameters };
 

@@ -28,7 +28,7 @@
 
 namespace fairdarts {
 
-inline constexpr int kMaxRandomGenotypes = 100000;
+inline constexpr int kMaxRandomGenotypes = 1000000;
 
 struct RandomSearchOptions {
   uint64_t seed = 0;
