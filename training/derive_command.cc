@@ -18,6 +18,7 @@
 #include "training/derive.pb.h"
 #include "training/field_value.h"
 #include "training/flags.h"
+#include "training/genotype_choice.h"
 #include "training/parse_method.h"
 #include "training/run_folder.h"
 
@@ -69,6 +70,16 @@ absl::StatusOr<MatrixPaths> PathsOf(const DeriveConfig& config) {
                      UserPath(config.reduce_weight())};
 }
 
+GenotypeChoiceOptions OptionsOf(const DeriveConfig& config) {
+  GenotypeChoiceOptions options;
+  options.rule = RuleOf(config.parse_method());
+  options.threshold = static_cast<float>(config.op_threshold());
+  options.flops_budget = config.flops_budget();
+  options.size_budget = config.size_budget();
+  options.reweight = config.reweight();
+  return options;
+}
+
 void LogMissing(const GenotypeCell& cell, const char* name, RunLog& log) {
   const std::vector<int> missing = NodesWithoutInput(cell);
   if (missing.empty()) return;
@@ -81,17 +92,20 @@ absl::Status Derive(int argc, const char* const* argv, RunLog& log) {
   FD_RETURN_IF_ERROR(ParseFlags(argc, argv, config));
   FD_RETURN_IF_ERROR(CheckFields(config));
   FD_RETURN_IF_ERROR(CheckRunName(config.save()));
+  const GenotypeChoiceOptions options = OptionsOf(config);
+  FD_RETURN_IF_ERROR(CheckGenotypeChoice(options));
   FD_ASSIGN_OR_RETURN(const MatrixPaths paths, PathsOf(config));
   FD_ASSIGN_OR_RETURN(const EdgeMatrix normal, ReadMatrix(paths.normal));
   FD_ASSIGN_OR_RETURN(const EdgeMatrix reduce, ReadMatrix(paths.reduce));
-  FD_ASSIGN_OR_RETURN(const Genotype genotype,
-                      Discretize(normal, reduce, RuleOf(config.parse_method()),
-                                 static_cast<float>(config.op_threshold())));
+  FD_ASSIGN_OR_RETURN(const GenotypeChoice choice,
+                      ChooseGenotype(normal, reduce, options));
+  const Genotype& genotype = choice.genotype;
   FD_ASSIGN_OR_RETURN(
       const RunFolder folder,
       RunFolder::Create(RunsFolder(), config.save(), absl::Now()));
   FD_RETURN_IF_ERROR(WriteGenotypeFiles(genotype, folder));
   log.Info(absl::StrCat("genotype: ", ToPythonText(genotype)));
+  if (!choice.note.empty()) log.Info(choice.note);
   LogMissing(genotype.normal, "normal", log);
   LogMissing(genotype.reduce, "reduction", log);
   log.Info(absl::StrCat("files in ", folder.path(),

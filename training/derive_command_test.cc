@@ -87,6 +87,76 @@ TEST_F(DeriveCommandTest, SaysWhichNodesAreMissing) {
   EXPECT_THAT(out_, ::testing::Not(HasSubstr("normal cell no edge")));
 }
 
+TEST_F(DeriveCommandTest, ReweightedGenotypesCarryTheirWeights) {
+  WriteMatrix("normal_weight.npy", 0.75f);
+  WriteMatrix("reduce_weight.npy", 0.25f);
+  ASSERT_EQ(Derive({"--run=.", "--parse_method=darts", "--reweight"}), 0)
+      << err_;
+  EXPECT_THAT(out_, AllOf(HasSubstr("normal=[('max_pool_3x3', 0, 0.75)"),
+                          HasSubstr("reduce=[('max_pool_3x3', 0, 0.25)")));
+  ASSERT_EQ(Derive({"--run=.", "--parse_method=darts"}), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("normal=[('max_pool_3x3', 0)"));
+}
+
+TEST_F(DeriveCommandTest, ABudgetChangesTheGenotypeWhereItHasTo) {
+  WriteMatrix("r.npy", 0.9f);
+  // Every edge of the normal cell wants sep_conv_5x5, column 4.
+  NpyMatrix normal;
+  normal.rows = 14;
+  normal.columns = 7;
+  normal.values.assign(14 * 7, 0.86f);
+  for (int row = 0; row < 14; ++row) normal.values[row * 7 + 4] = 0.9f;
+  ASSERT_THAT(WriteNpy(absl::StrCat(folder_, "/n.npy"), normal), IsOk());
+  const auto derive = [&](std::vector<const char*> flags) {
+    flags.insert(flags.begin(),
+                 {"--normal_weight=n.npy", "--reduce_weight=r.npy"});
+    return Derive(flags);
+  };
+  ASSERT_EQ(derive({}), 0) << err_;
+  EXPECT_THAT(out_, ::testing::Not(HasSubstr("budget")));
+  const std::string genotype = out_.substr(0, out_.find('\n'));
+  ASSERT_EQ(derive({"--flops_budget=900", "--size_budget=6"}), 0) << err_;
+  EXPECT_THAT(out_, AllOf(HasSubstr(genotype), HasSubstr("the rule's own")));
+  for (const char* rule :
+       {"--parse_method=darts", "--parse_method=threshold_sparse",
+        "--parse_method=threshold_edge"}) {
+    for (const char* budget : {"--flops_budget=300", "--size_budget=2"}) {
+      SCOPED_TRACE(absl::StrCat(rule, " ", budget));
+      ASSERT_EQ(derive({rule, budget}), 0) << err_;
+      EXPECT_THAT(out_, HasSubstr("the best that keeps it"));
+    }
+  }
+  ASSERT_EQ(
+      derive({"--parse_method=darts", "--flops_budget=300", "--reweight"}), 0)
+      << err_;
+  EXPECT_THAT(out_, AllOf(HasSubstr("0.8600000143051147)"),
+                          HasSubstr("the best that keeps it")));
+}
+
+TEST_F(DeriveCommandTest, RefusesWhatABudgetOrWeightsCannotDo) {
+  WriteMatrix("good.npy", 0.9f);
+  WriteMatrix("low.npy", 0.5f);
+  const auto derive = [&](std::vector<const char*> flags) {
+    flags.insert(flags.begin(), "--normal_weight=good.npy");
+    return Derive(flags);
+  };
+  const char* const good = "--reduce_weight=good.npy";
+  EXPECT_EQ(derive({good, "--reweight"}), 2);
+  EXPECT_THAT(err_, AllOf(HasSubstr("reweight: only"), HasSubstr("darts")));
+  EXPECT_EQ(derive({good, "--flops_budget=-1"}), 2);
+  EXPECT_THAT(err_, HasSubstr("--flops_budget"));
+  EXPECT_EQ(derive({good, "--size_budget=nan"}), 2);
+  EXPECT_THAT(err_, HasSubstr("--size_budget"));
+  EXPECT_EQ(derive({good, "--flops_budget=1e13"}), 2);
+  EXPECT_THAT(err_, HasSubstr("flops_budget 1e+13"));
+  EXPECT_EQ(derive({good, "--size_budget=0.001"}), 2);
+  EXPECT_THAT(err_,
+              HasSubstr("keeps the budget of 1000 parameters; the least"));
+  EXPECT_EQ(derive({"--reduce_weight=low.npy", "--flops_budget=500"}), 3);
+  EXPECT_THAT(err_, HasSubstr("reduction cell: no node is fed"));
+  EXPECT_FALSE(AnythingWritten());
+}
+
 TEST_F(DeriveCommandTest, RefusesBadInputAndWritesNothing) {
   WriteMatrix("good.npy", 0.9f);
   WriteMatrix("short.npy", 0.9f, 13);
