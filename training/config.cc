@@ -1,22 +1,41 @@
 #include "training/config.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "fairdarts/base/status.h"
 #include "fairdarts/discretization.h"
+#include "fairdarts/noise_schedule.h"
+#include "genotypes/edge_layout.h"
+#include "genotypes/primitive.h"
 #include "google/protobuf/message.h"
 #include "training/field_value.h"
+#include "training/genotype_choice.h"
+#include "training/parse_method.h"
 #include "training/program_config.h"
 #include "training/recipes.h"
 
 namespace fairdarts {
 namespace {
 
-absl::Status Validate(const google::protobuf::Message& message) {
-  const auto& config = static_cast<const SearchConfig&>(message);
+// What the end of a search would refuse is refused before it starts: here with
+// weights that reach every threshold, so that what nothing can keep is a budget
+// below the smallest genotype.
+absl::Status CheckChoice(const SearchConfig& config) {
   // Weights are compared with it as floats.
   FD_RETURN_IF_ERROR(
       Annotate(CheckThreshold(static_cast<float>(config.op_threshold())),
                "op_threshold"));
+  const int rows = EdgeCount(kS1Nodes);
+  const int columns = static_cast<int>(kS1Candidates.size());
+  const EdgeMatrix all = {
+      rows, columns,
+      std::vector<float>(static_cast<size_t>(rows) * columns, 1)};
+  return ChooseGenotype(all, all, ChoiceOptions(config)).status();
+}
+
+absl::Status Validate(const google::protobuf::Message& message) {
+  const auto& config = static_cast<const SearchConfig&>(message);
+  FD_RETURN_IF_ERROR(CheckChoice(config));
   if (config.engine() == SearchConfig::FUSED &&
       config.memory_format() != Machine::AUTO) {
     return UsageError(
@@ -28,10 +47,6 @@ absl::Status Validate(const google::protobuf::Message& message) {
         "unrolled: DARTS of second order looks a step of the weights ahead, "
         "which a single-level search has no other batch for; leave out one of "
         "--unrolled and --single_level");
-  }
-  if (config.reweight() && config.parse_method() != SearchConfig::DARTS) {
-    return UsageError(
-        "reweight: only genotypes of --parse_method=darts carry weights");
   }
   if (config.random_search() && config.estimate()) {
     return UsageError(
@@ -77,6 +92,28 @@ absl::StatusOr<SearchConfig> SearchFromRecord(absl::string_view record,
 absl::Status ValidateSearchConfig(const SearchConfig& config) {
   FD_RETURN_IF_ERROR(CheckFields(config));
   return Validate(config);
+}
+
+std::vector<std::string> SearchWarnings(const SearchConfig& config) {
+  std::vector<std::string> warnings;
+  if (config.relaxation() == SearchConfig::SOFTMAX &&
+      config.aux_loss_weight() > 0) {
+    warnings.push_back(absl::StrCat(
+        "warning: zero-one loss with softmax: the weights of an edge sum to 1, "
+        "so that at most one of them can be near 1, and candidates near 0 are "
+        "left as ties; --aux_loss_weight=0 is DARTS"));
+  }
+  if (config.noise_darts()) {
+    const absl::StatusOr<float> scale =
+        NoiseScale(SchedulerOf(config), config.epochs() - 1, config.max_step());
+    if (scale.ok() && *scale > 0) {
+      warnings.push_back(absl::StrFormat(
+          "warning: noise to the end: max_step %d leaves noise of scale %.3g "
+          "in the last of %d epochs",
+          config.max_step(), *scale, config.epochs()));
+    }
+  }
+  return warnings;
 }
 
 std::string SearchHelp() { return ConfigHelp(Program(), SearchConfig()); }

@@ -5,6 +5,7 @@
 // of training/program_config.h.
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -33,6 +34,9 @@ absl::StatusOr<SearchConfig> SearchFromRecord(absl::string_view record,
 
 // The rules of single fields and those between fields.
 absl::Status ValidateSearchConfig(const SearchConfig& config);
+
+// What is allowed but seldom meant, a line for each: "warning: NAME: ...".
+std::vector<std::string> SearchWarnings(const SearchConfig& config);
 
 // The text of --help.
 std::string SearchHelp();

@@ -63,7 +63,7 @@ class Panel {
     }
     svg += Text((left_ + right) / 2, bottom + 38, "middle", "epoch");
     const double middle = kTop + kPanelHeight / 2;
-    svg += Text(left_ - 42, middle, "middle", "relaxed weight (sigmoid)",
+    svg += Text(left_ - 42, middle, "middle", "relaxed weight",
                 absl::StrFormat(" transform=\"rotate(-90 %g %g)\"", left_ - 42,
                                 middle));
     svg += Line(left_, Y(threshold), right, Y(threshold),

@@ -25,6 +25,12 @@ void ForEachColumn(const EpochMetrics& m, const Visit& visit) {
   visit("past_threshold", m.past_threshold);
   visit("decided", m.decided);
   visit("undecided", m.undecided);
+  visit("normal_spread", m.normal_spread);
+  visit("reduce_spread", m.reduce_spread);
+  visit("expected_macs", m.expected_macs);
+  visit("expected_parameters", m.expected_parameters);
+  visit("eigenvalue", m.eigenvalue);
+  visit("noise_scale", m.noise_scale);
 }
 
 }  // namespace

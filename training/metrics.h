@@ -33,6 +33,15 @@ struct EpochMetrics {
   int decided = 0;         // of the best candidates of the two best edges a
                            // node, those past the threshold
   int undecided = 0;       // candidates in (0.15, 0.85)
+  // Standard deviations of the relaxed weights of a cell.
+  double normal_spread = 0;
+  double reduce_spread = 0;
+  // What the weights expect of the cost of all candidates together, in [0, 1].
+  double expected_macs = 0;
+  double expected_parameters = 0;
+  // The largest of the loss's Hessian in the alphas, where it was measured.
+  absl::optional<double> eigenvalue;
+  double noise_scale = 0;  // on skip connections, in this epoch
 };
 
 // The same run gives the same bytes: what the clock says stands in timing.csv

@@ -17,4 +17,20 @@ DiscretizationRule RuleOf(SearchConfig::ParseMethod method) {
   return DiscretizationRule::kDarts;
 }
 
+NoiseScheduler SchedulerOf(const SearchConfig& config) {
+  return config.noise_scheduler() == SearchConfig::STEP
+             ? NoiseScheduler::kStep
+             : NoiseScheduler::kCosine;
+}
+
+GenotypeChoiceOptions ChoiceOptions(const SearchConfig& config) {
+  GenotypeChoiceOptions options;
+  options.rule = RuleOf(config.parse_method());
+  options.threshold = static_cast<float>(config.op_threshold());
+  options.flops_budget = config.flops_budget();
+  options.size_budget = config.size_budget();
+  options.reweight = config.reweight();
+  return options;
+}
+
 }  // namespace fairdarts

@@ -26,6 +26,7 @@
 #include "training/estimate/search_trial.h"
 #include "training/flags.h"
 #include "training/program_config.h"
+#include "training/random_search_command.h"
 #include "training/resume.h"
 #include "training/run_folder.h"
 #include "training/search_loop.h"
@@ -57,6 +58,20 @@ void LogStart(const SearchConfig& config, const Dataset& dataset,
       loop.sampler().weight_samples(),
       config.single_level() ? "the evaluation" : "the alphas"));
   log.Info(absl::StrFormat(
+      "alphas: %s, gradient of %s%s%s",
+      config.relaxation() == SearchConfig::SOFTMAX ? "softmax" : "sigmoid",
+      config.single_level() ? "the training batch"
+      : config.unrolled()   ? "second order"
+                            : "first order",
+      config.noise_darts()
+          ? absl::StrFormat(", noise %s on skip connections over %d epochs",
+                            config.noise_type() == SearchConfig::U ? "U" : "N",
+                            config.max_step())
+          : "",
+      config.flops_weight() > 0 || config.size_weight() > 0
+          ? ", with a cost in the loss"
+          : ""));
+  log.Info(absl::StrFormat(
       "network: %d cells from %d channels, %d parameters; %d epochs of %d "
       "steps, batch %d, %s; %d threads, %s engine",
       config.layers(), config.init_channels(), parameters, config.epochs(),
@@ -64,6 +79,7 @@ void LogStart(const SearchConfig& config, const Dataset& dataset,
       config.single_level() ? "single-level" : "bi-level",
       at::get_num_threads(),
       config.engine() == SearchConfig::FUSED ? "fused" : "plain"));
+  for (const std::string& warning : SearchWarnings(config)) log.Info(warning);
 }
 
 void LogResult(const SearchResult& result, const SearchConfig& config,
@@ -77,6 +93,7 @@ void LogResult(const SearchResult& result, const SearchConfig& config,
       decision.chosen_past_threshold, decision.chosen, decision.past_threshold,
       decision.weights, config.op_threshold(), decision.undecided,
       kUndecidedAbove, kUndecidedBelow));
+  if (!result.note.empty()) log.Info(result.note);
   log.Info(absl::StrCat("genotype: ", ToPythonText(result.genotype)));
   if (!decision.every_node_fed) {
     log.Info(
@@ -150,6 +167,9 @@ absl::Status Estimate(int argc, const char* const* argv, RunLog& log) {
       config.engine() == SearchConfig::FUSED ? "fused" : "plain",
       at::get_num_threads()));
   log.Info(EstimateText(estimate));
+  if (config.eigenvalue() || config.early_stop() == SearchConfig::EIGENVALUE) {
+    log.Info("note: the eigenvalue after each epoch comes on top of it");
+  }
   return absl::OkStatus();
 }
 
@@ -160,6 +180,7 @@ absl::Status Search(int argc, const char* const* argv, RunLog& log) {
   FD_ASSIGN_OR_RETURN(const Assignment assignment,
                       FindAssignment(argc, argv, log));
   const SearchConfig& config = assignment.config;
+  if (config.random_search()) return RandomSearch(config, log);
   SetUpCompute(config.threads());
   FD_ASSIGN_OR_RETURN(const Dataset dataset, LoadTrainingSplit(config));
   FD_ASSIGN_OR_RETURN(const std::unique_ptr<SearchLoop> loop,

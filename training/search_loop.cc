@@ -14,18 +14,23 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "fairdarts/alpha_hessian.h"
 #include "fairdarts/base/status.h"
-#include "fairdarts/discretization.h"
+#include "fairdarts/edge_cost.h"
 #include "fairdarts/relaxation.h"
+#include "genotypes/cost.h"
 #include "genotypes/edge_layout.h"
 #include "genotypes/primitive.h"
 #include "search_space/initialization.h"
 #include "search_space/s1_factory.h"
 #include "training/cell_files.h"
+#include "training/checkpoint/checkpoint_file.h"
+#include "training/checkpoint/checkpoint_list.h"
 #include "training/checkpoint/checkpointer.h"
 #include "training/checkpoint/optimizer_state.h"
 #include "training/config.h"
 #include "training/data_record.h"
+#include "training/genotype_choice.h"
 #include "training/last_batch.h"
 #include "training/memory_format.h"
 #include "training/metrics.h"
@@ -96,6 +101,45 @@ constexpr char kNormalAlphas[] = "alphas/normal";
 constexpr char kReduceAlphas[] = "alphas/reduce";
 constexpr char kNormalHistory[] = "history/normal";
 constexpr char kReduceHistory[] = "history/reduce";
+
+constexpr char kSigns[] = "collapse/signs";
+
+// The state after an epoch, beside the checkpoints.
+std::string KeptEpochName(int epoch) {
+  return absl::StrCat(kCheckpointsFolder, "/after-epoch-",
+                      absl::Dec(epoch, absl::kZeroPad4), ".safetensors");
+}
+
+// [epochs, 2]: skip connections, and the eigenvalue or NaN.
+void PutSigns(const std::vector<EpochSigns>& signs, Snapshot& snapshot) {
+  const torch::Tensor tensor =
+      torch::empty({static_cast<int64_t>(signs.size()), 2}, torch::kDouble);
+  double* data = tensor.mutable_data_ptr<double>();
+  for (const EpochSigns& epoch : signs) {
+    *data++ = epoch.normal_skips;
+    *data++ = epoch.eigenvalue.value_or(std::nan(""));
+  }
+  snapshot.PutTensor(kSigns, tensor);
+}
+
+absl::StatusOr<std::vector<EpochSigns>> TakeSigns(const Snapshot& snapshot,
+                                                  int64_t epochs) {
+  torch::Tensor tensor = torch::empty({epochs, 2}, torch::kDouble);
+  FD_RETURN_IF_ERROR(snapshot.CopyTensorTo(kSigns, tensor));
+  const double* data = tensor.const_data_ptr<double>();
+  std::vector<EpochSigns> signs(epochs);
+  for (EpochSigns& epoch : signs) {
+    const double skips = *data++;
+    if (!(skips >= 0 && skips <= 2 * kS1Nodes && skips == std::floor(skips))) {
+      return snapshot.Error(absl::StrCat(
+          kSigns, ": ", skips, " skip connections of ", 2 * kS1Nodes));
+    }
+    epoch.normal_skips = static_cast<int>(skips);
+    const double eigenvalue = *data++;
+    if (!std::isnan(eigenvalue)) epoch.eigenvalue = eigenvalue;
+  }
+  return signs;
+}
 
 // The names of the alphas for their optimiser.
 std::vector<std::string> AlphaNames() { return {"normal", "reduce"}; }
@@ -174,6 +218,9 @@ absl::StatusOr<std::unique_ptr<SearchLoop>> SearchLoop::Create(
   if (ChannelsLast(config)) ToChannelsLast(*supernet);
   FD_ASSIGN_OR_RETURN(std::unique_ptr<SearchStep> step,
                       SearchStep::Create(supernet, StepOptions(config)));
+  DrawAlphas(config.arch_init(), config.seed(), step->alphas());
+  FD_RETURN_IF_ERROR(
+      step->SetSkipNoise(NoiseOf(config, /*epoch=*/0, /*step=*/0)));
   return absl::WrapUnique(new SearchLoop(config, dataset, schedule, sampler,
                                          train, alpha, supernet,
                                          std::move(step)));
@@ -235,6 +282,7 @@ Snapshot SearchLoop::TakeSnapshot() const {
   snapshot.PutInteger("history/epochs", state_.history.epochs().size());
   PutHistory(kNormalHistory, state_.history, &RelaxedWeights::normal, snapshot);
   PutHistory(kReduceHistory, state_.history, &RelaxedWeights::reduce, snapshot);
+  PutSigns(state_.signs, snapshot);
   snapshot.PutText(kSearchMetrics, state_.metrics);
   snapshot.PutText(kTimingFile, state_.timing);
   if (state_.valid_top1.has_value()) {
@@ -291,7 +339,13 @@ absl::Status SearchLoop::Resume(const Snapshot& snapshot) {
   for (int64_t i = 0; i < rows; ++i) {
     state.history.Append({normal[i], reduce[i]});
   }
+  FD_ASSIGN_OR_RETURN(state.signs, TakeSigns(snapshot, epoch));
+  FD_RETURN_IF_ERROR(LoadModel(snapshot));
+  state_ = std::move(state);
+  return absl::OkStatus();
+}
 
+absl::Status SearchLoop::LoadModel(const Snapshot& snapshot) {
   FD_RETURN_IF_ERROR(snapshot.LoadModule(kNetwork, *supernet_));
   FD_RETURN_IF_ERROR(LoadSgd(snapshot, kWeightOptimizer,
                              ParameterNames(*supernet_),
@@ -301,15 +355,15 @@ absl::Status SearchLoop::Resume(const Snapshot& snapshot) {
   FD_RETURN_IF_ERROR(snapshot.CopyTensorTo(kNormalAlphas, alphas));
   alphas = step_->alphas().reduce;
   FD_RETURN_IF_ERROR(snapshot.CopyTensorTo(kReduceAlphas, alphas));
-  FD_RETURN_IF_ERROR(LoadAdam(snapshot, kAlphaOptimizer, AlphaNames(),
-                              step_->alpha_optimizer()));
-  state_ = std::move(state);
-  return absl::OkStatus();
+  return LoadAdam(snapshot, kAlphaOptimizer, AlphaNames(),
+                  step_->alpha_optimizer());
 }
 
 absl::Status SearchLoop::RunStep(const std::vector<int64_t>& order) {
   FD_RETURN_IF_ERROR(
       step_->SetLearningRate(schedule_.LearningRate(state_.epoch)));
+  FD_RETURN_IF_ERROR(
+      step_->SetSkipNoise(NoiseOf(config_, state_.epoch, steps_done())));
   const absl::Time start = absl::Now();
   const Batch train = train_batches_.Augmented(
       sampler_.WeightBatch(order, state_.step), state_.epoch);
@@ -363,6 +417,76 @@ absl::StatusOr<TimedImages> SearchLoop::TryEvaluation() {
   return trial;
 }
 
+absl::optional<int> SearchLoop::EarlyStop() const {
+  switch (config_.early_stop()) {
+    case SearchConfig::NONE:
+      return absl::nullopt;
+    case SearchConfig::SKIPS:
+      return SkipStop(state_.signs);
+    case SearchConfig::EIGENVALUE:
+      return EigenvalueStop(state_.signs);
+  }
+  return absl::nullopt;
+}
+
+absl::Status SearchLoop::KeepEpoch(const RunFolder& folder) const {
+  const int ended = state_.epoch - 1;
+  FD_RETURN_IF_ERROR(
+      folder.Write(KeptEpochName(ended), SerializeCheckpoint(TakeSnapshot())));
+  const int too_old = ended - kMostEpochsBack - 1;
+  if (too_old < 0) return absl::OkStatus();
+  return folder.Remove(KeptEpochName(too_old));
+}
+
+absl::Status SearchLoop::RemoveKeptEpochs(const RunFolder& folder) const {
+  for (int epoch = 0; epoch < state_.epoch; ++epoch) {
+    FD_RETURN_IF_ERROR(folder.Remove(KeptEpochName(epoch)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SearchLoop::ReturnTo(int epoch, const RunFolder& folder,
+                                  RunLog& log) {
+  log.Info(absl::StrFormat(
+      "early stop after epoch %d, by %s: the state after epoch %d is taken",
+      state_.epoch,
+      config_.early_stop() == SearchConfig::SKIPS
+          ? absl::StrFormat("%d skip connections in the normal cell",
+                            state_.signs.back().normal_skips)
+          : "the eigenvalue's rise",
+      epoch + 1));
+  if (epoch + 1 == state_.epoch) return absl::OkStatus();
+  FD_ASSIGN_OR_RETURN(
+      const Snapshot snapshot,
+      ReadCheckpoint(folder.File(KeptEpochName(epoch)), RunKind::kSearch));
+  return LoadModel(snapshot);
+}
+
+bool SearchLoop::MeasuresEigenvalue() const {
+  return config_.eigenvalue() ||
+         config_.early_stop() == SearchConfig::EIGENVALUE;
+}
+
+// On the same images after every epoch, so that only the search moves it.
+absl::StatusOr<double> SearchLoop::MeasureEigenvalue(RunLog& log) {
+  const int64_t begin = sampler_.weight_samples();
+  const int64_t images =
+      std::min<int64_t>(config_.batch_size(), sampler_.alpha_samples());
+  PowerIterationOptions options;
+  options.seed = config_.seed();
+  FD_ASSIGN_OR_RETURN(
+      const LargestEigenvalue found,
+      LargestAlphaEigenvalue(*supernet_, step_->alphas(), step_->relaxation(),
+                             alpha_batches_.Plain(begin, begin + images),
+                             options));
+  if (!found.converged) {
+    log.Info(absl::StrFormat(
+        "note: the eigenvalue %.4g has not settled within %d products",
+        found.value, found.products));
+  }
+  return found.value;
+}
+
 absl::Status SearchLoop::EndEpoch(const RunFolder& folder, Progress& progress,
                                   RunLog& log) {
   const float threshold = static_cast<float>(config_.op_threshold());
@@ -388,6 +512,20 @@ absl::Status SearchLoop::EndEpoch(const RunFolder& folder, Progress& progress,
   metrics.past_threshold = decision.past_threshold;
   metrics.decided = decision.chosen_past_threshold;
   metrics.undecided = decision.undecided;
+  const EdgeMatrix normal = NormalWeights();
+  const EdgeMatrix reduce = ReduceWeights();
+  metrics.normal_spread = WeightSpread(normal);
+  metrics.reduce_spread = WeightSpread(reduce);
+  FD_ASSIGN_OR_RETURN(const EdgeCosts costs,
+                      ComputeEdgeCosts(NetworkConfig::Cifar()));
+  metrics.expected_macs =
+      ExpectedShare(normal, reduce, SharesOf(costs, CostKind::kMacs));
+  metrics.expected_parameters =
+      ExpectedShare(normal, reduce, SharesOf(costs, CostKind::kParameters));
+  metrics.noise_scale = NoiseOf(config_, state_.epoch, /*step=*/0).scale;
+  if (MeasuresEigenvalue()) {
+    FD_ASSIGN_OR_RETURN(metrics.eigenvalue, MeasureEigenvalue(log));
+  }
   absl::optional<double> valid_top1;
   if (state_.epoch + 1 == config_.epochs()) {
     const absl::Time start = absl::Now();
@@ -411,12 +549,20 @@ absl::Status SearchLoop::EndEpoch(const RunFolder& folder, Progress& progress,
   next.run_seconds = state_.run_seconds + state_.seconds;
   next.batch_seconds = state_.batch_seconds;
   next.history = state_.history;
+  next.signs = state_.signs;
+  next.signs.push_back({metrics.normal_skips, metrics.eigenvalue});
   next.metrics = absl::StrCat(state_.metrics, MetricsRow(metrics));
   next.timing =
       absl::StrCat(state_.timing,
                    TimingRow(state_.epoch, state_.seconds, images_per_second));
   next.valid_top1 = valid_top1;
   state_ = std::move(next);
+  for (const std::string& warning : CollapseWarnings(state_.signs)) {
+    log.Info(warning);
+  }
+  if (config_.early_stop() != SearchConfig::NONE) {
+    FD_RETURN_IF_ERROR(KeepEpoch(folder));
+  }
   FD_RETURN_IF_ERROR(folder.Write(kSearchMetrics, state_.metrics));
   FD_RETURN_IF_ERROR(folder.Write(kTimingFile, state_.timing));
   return state_.history.WriteTo(folder, threshold);
@@ -447,7 +593,7 @@ absl::StatusOr<SearchResult> SearchLoop::Run(const RunFolder& folder,
   Progress progress(log, progress_options);
   bool evaluation_tried = false;
 
-  while (state_.epoch < config_.epochs()) {
+  while (state_.epoch < config_.epochs() && !EarlyStop().has_value()) {
     const int epoch = state_.epoch;
     const std::string epoch_name = absl::StrCat("epoch ", epoch + 1);
     // Not where an epoch is taken up again after this.
@@ -497,14 +643,25 @@ absl::StatusOr<SearchResult> SearchLoop::Finish(const RunFolder& folder,
                            state_.run_seconds, steps_done(),
                            100 * state_.batch_seconds / state_.run_seconds));
   SearchResult result;
-  result.valid_top1 = *state_.valid_top1;
+  result.returned_to = EarlyStop();
+  if (result.returned_to.has_value()) {
+    FD_RETURN_IF_ERROR(ReturnTo(*result.returned_to, folder, log));
+    FD_ASSIGN_OR_RETURN(const Classification counts,
+                        ClassifyAlphaHalf(sampler_.alpha_samples()));
+    result.valid_top1 = counts.top1();
+  } else {
+    result.valid_top1 = *state_.valid_top1;
+  }
   FD_ASSIGN_OR_RETURN(result.decision,
                       Decide(NormalWeights(), ReduceWeights(), threshold));
-  FD_ASSIGN_OR_RETURN(result.genotype,
-                      Discretize(NormalWeights(), ReduceWeights(),
-                                 RuleOf(config_.parse_method()), threshold));
+  // First, so that they are there for another choice where this one fails.
   FD_RETURN_IF_ERROR(
       WriteWeightMatrices(NormalWeights(), ReduceWeights(), folder));
+  FD_ASSIGN_OR_RETURN(
+      GenotypeChoice choice,
+      ChooseGenotype(NormalWeights(), ReduceWeights(), ChoiceOptions(config_)));
+  result.genotype = std::move(choice.genotype);
+  result.note = std::move(choice.note);
   FD_RETURN_IF_ERROR(WriteGenotypeFiles(result.genotype, folder));
   FD_ASSIGN_OR_RETURN(
       const std::string weights,
@@ -514,8 +671,9 @@ absl::StatusOr<SearchResult> SearchLoop::Finish(const RunFolder& folder,
            {"dataset", dataset_->name},
            {"mean", Numbers(dataset_->mean)},
            {"standard_deviation", Numbers(dataset_->standard_deviation)}}));
-  // Last: from here on the run is finished.
+  // From here on the run is finished.
   FD_RETURN_IF_ERROR(folder.Write(kSearchWeights, weights));
+  FD_RETURN_IF_ERROR(RemoveKeptEpochs(folder));
   return result;
 }
 

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "fairdarts/collapse.h"
 #include "fairdarts/decision.h"
 #include "fairdarts/search_step.h"
 #include "genotypes/genotype.h"
@@ -38,6 +39,8 @@ inline constexpr char kSearchWeights[] = "weights.safetensors";  // at its end
 
 struct SearchResult {
   Genotype genotype;
+  std::string note;                 // what a budget did to it, or empty
+  absl::optional<int> returned_to;  // the epoch, where it was stopped early
   Decision decision;      // of the final weights, against op_threshold
   double valid_top1 = 0;  // on the alpha half, without augmentation
 };
@@ -72,7 +75,9 @@ class SearchLoop {
   // further use then.
   absl::Status Resume(const Snapshot& snapshot);
 
-  // Runs the epochs that remain and leaves the files above in `folder`.
+  // Runs the epochs that remain, or those up to an early stop, after which
+  // network and alphas are those after the epoch that its rule chooses, and
+  // leaves the files above in `folder`.
   // History, metrics and a checkpoint are written after every epoch, and a
   // checkpoint every `checkpoint_steps` steps. There is no best checkpoint:
   // nothing is validated before the last epoch. A signal ends the run with a
@@ -110,7 +115,8 @@ class SearchLoop {
     double run_seconds = 0;
     double batch_seconds = 0;  // of them, spent on making batches
     History history;
-    std::string metrics;  // kSearchMetrics and kTimingFile so far
+    std::vector<EpochSigns> signs;  // of the epochs that have ended
+    std::string metrics;            // kSearchMetrics and kTimingFile so far
     std::string timing;
     absl::optional<double> valid_top1;
   };
@@ -128,6 +134,16 @@ class SearchLoop {
   absl::Status RunStep(const std::vector<int64_t>& order);
   // The first so many of it, without augmentation.
   absl::StatusOr<Classification> ClassifyAlphaHalf(int64_t images);
+  // Where the search has to end before its last epoch: the epoch to return to.
+  absl::optional<int> EarlyStop() const;
+  absl::Status ReturnTo(int epoch, const RunFolder& folder, RunLog& log);
+  // What an early stop may return to: the states after the last epochs.
+  absl::Status KeepEpoch(const RunFolder& folder) const;
+  absl::Status RemoveKeptEpochs(const RunFolder& folder) const;
+  // Network, alphas and their optimisers.
+  absl::Status LoadModel(const Snapshot& snapshot);
+  bool MeasuresEigenvalue() const;
+  absl::StatusOr<double> MeasureEigenvalue(RunLog& log);
   absl::Status EndEpoch(const RunFolder& folder, Progress& progress,
                         RunLog& log);
   absl::StatusOr<SearchResult> Finish(const RunFolder& folder, RunLog& log);
