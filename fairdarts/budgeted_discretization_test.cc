@@ -392,6 +392,38 @@ TEST(BudgetedDiscretizationTest, GivesUpTheLeastByHand) {
                                     " parameters")));
 }
 
+TEST(BudgetedDiscretizationTest, EqualSumsGoToFewerMacsThenFewerParameters) {
+  // In the reduction cell five skips of inputs weigh as much as two
+  // sep_conv_5x5; they have fewer multiply-accumulates and more parameters.
+  EdgeMatrix reduce = Constant(0);
+  for (const CellEdge edge : {CellEdge{2, 0}, {2, 1}, {3, 0}, {3, 1}, {4, 0}}) {
+    Set(reduce, edge.to, edge.from, Primitive::kSkipConnect, 0.125f);
+  }
+  for (const int from : {0, 1}) {
+    Set(reduce, 5, from, Primitive::kSepConv5x5, 0.3125f);
+  }
+  const EdgeMatrix normal = Constant(0);
+  const NetworkConfig config = NetworkConfig::Cifar();
+  const auto costs = ComputeEdgeCosts(config);
+  ASSERT_THAT(costs, IsOk());
+  const EdgeCost& skip = costs->reduce[EdgeRow(2, 0)][2];
+  const EdgeCost& sep = costs->reduce[EdgeRow(5, 0)][4];
+  const EdgeCost skips = costs->constant + skip + skip + skip + skip + skip;
+  const EdgeCost seps = costs->constant + sep + sep;
+  ASSERT_LT(skips.macs, seps.macs);
+  ASSERT_GT(skips.parameters, seps.parameters);
+  const auto derive = [&](const Budget& budget) {
+    const auto result = DiscretizeUnderBudget(
+        normal, reduce, DiscretizationRule::kDarts, kThreshold, budget, config);
+    EXPECT_THAT(result, IsOk());
+    EXPECT_EQ(result->weight, 0.625);
+    return result->cost;
+  };
+  EXPECT_TRUE(derive({seps.macs, absl::nullopt}) == skips);
+  EXPECT_TRUE(derive({seps.macs, skips.parameters}) == skips);
+  EXPECT_TRUE(derive({seps.macs, seps.parameters}) == seps);
+}
+
 TEST(BudgetedDiscretizationTest, ThresholdEdgeKeepsItsOrder) {
   // Both candidates of an edge stay, the smaller first, when another edge has
   // to go.
@@ -402,7 +434,8 @@ TEST(BudgetedDiscretizationTest, ThresholdEdgeKeepsItsOrder) {
   Set(normal, 2, 1, Primitive::kAvgPool3x3, 0.9f);
   Set(normal, 5, 0, Primitive::kSepConv5x5, 0.86f);
   EdgeMatrix reduce = Constant(0.1f);
-  Set(reduce, 3, 1, Primitive::kAvgPool3x3, 0.9f);
+  // At the threshold: kept.
+  Set(reduce, 3, 1, Primitive::kAvgPool3x3, kThreshold);
   const NetworkConfig config = NetworkConfig::Cifar();
   const auto whole = Discretize(normal, reduce,
                                 DiscretizationRule::kThresholdEdge, kThreshold);

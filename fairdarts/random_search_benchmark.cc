@@ -2,6 +2,8 @@
 
 #include <benchmark/benchmark.h>
 
+#include <cstdint>
+
 #include "fairdarts/base/check.h"
 #include "fairdarts/random_search.h"
 

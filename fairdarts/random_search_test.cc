@@ -83,6 +83,23 @@ TEST(RandomSearchTest, EveryDrawIsWhatTheRuleMakesOfItsAlphas) {
   }
 }
 
+TEST(RandomSearchTest, EveryDrawHasAlphasOfItsOwn) {
+  const RandomAlphas first = DrawAlphas(1, 2, 4);
+  EXPECT_NE(first.normal.values, first.reduce.values);
+  for (const RandomAlphas& other :
+       {DrawAlphas(2, 2, 4), DrawAlphas(1, 3, 4), DrawAlphas(1, 2, 5)}) {
+    EXPECT_NE(other.normal.values, first.normal.values);
+    EXPECT_NE(other.reduce.values, first.reduce.values);
+  }
+  // 1e-3 times normal: of 196 the root mean square is within a fifth of it, at
+  // four standard deviations (1 / sqrt(2 * 196) each).
+  double squares = 0;
+  for (const EdgeMatrix* matrix : {&first.normal, &first.reduce}) {
+    for (const float alpha : matrix->values) squares += double{alpha} * alpha;
+  }
+  EXPECT_NEAR(std::sqrt(squares / 196), 1e-3, 2e-4);
+}
+
 TEST(RandomSearchTest, EveryEdgeAndCandidateIsEquallyLikely) {
   RandomSearchOptions options;
   options.num_arch = 20000;
