@@ -37,14 +37,18 @@ class EngineNode : public torch::autograd::Node {
     if (with_parameters) {
       flat = torch::empty({engine.layout().parameter_size});
     }
+    const bool with_weights =
+        task_should_compute_output(0) || task_should_compute_output(1);
     const SearchEngine::WeightGradients weights = engine.Backward(
         gradients[0].contiguous().const_data_ptr<float>(),
-        with_parameters ? flat.mutable_data_ptr<float>() : nullptr);
+        with_parameters ? flat.mutable_data_ptr<float>() : nullptr,
+        with_weights);
     variable_list result;
     for (const std::vector<float>* matrix :
          {&weights.normal, &weights.reduce}) {
-      result.push_back(
-          torch::tensor(*matrix).view({kS1Edges, kEdgeCandidates}));
+      result.push_back(with_weights ? torch::tensor(*matrix).view(
+                                          {kS1Edges, kEdgeCandidates})
+                                    : torch::Tensor());
     }
     for (const FlatTensor& parameter : parameters) {
       result.push_back(with_parameters ? GradientOf(flat, parameter)
@@ -92,6 +96,11 @@ FusedSupernet::FusedSupernet(std::shared_ptr<S1Supernet> plain,
   tensors_ = std::make_shared<EngineTensors>(
       engine_, layout.parameters, engine_->parameters(), layout.statistics,
       engine_->statistics(), named(named_parameters()), named(named_buffers()));
+}
+
+// The plain one evaluates alone, where there is no noise.
+absl::Status FusedSupernet::SetSkipNoise(const SkipNoise& noise) {
+  return engine_->SetSkipNoise(noise);
 }
 
 torch::Tensor FusedSupernet::Forward(const torch::Tensor& images,

@@ -8,9 +8,11 @@
 #include <cstdint>
 #include <memory>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "search_space/s1_config.h"
 #include "search_space/s1_supernet.h"
+#include "search_space/skip_noise.h"
 #include "search_space/supernet.h"
 
 namespace fairdarts {
@@ -36,6 +38,7 @@ class FusedSupernet : public Supernet {
 
   torch::Tensor Forward(const torch::Tensor& images,
                         const EdgeWeights& weights) override;
+  absl::Status SetSkipNoise(const SkipNoise& noise) override;
   int64_t edges() const override { return plain_->edges(); }
   int64_t candidates() const override { return plain_->candidates(); }
 

@@ -6,12 +6,17 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "fairdarts/base/random.h"
+#include "genotypes/edge_layout.h"
+#include "search_space/engine/edge_noise.h"
+#include "search_space/mixed_op.h"
 #include "tests/golden/fill_module.h"
 #include "tests/status_matchers.h"
 #include "tests/tensor_near.h"
@@ -83,9 +88,18 @@ struct Outcome {
   std::vector<torch::Tensor> gradients;
 };
 
-Outcome RunOnce(Supernet& network, const Case& c, torch::ScalarType type) {
+// By these keys the noise puts no input of a ReLU or a maximum within rounding
+// of a decision and leaves each batch norm its variance, as the sizes below do
+// without it; plain LibTorch in float32 is off from double as far as there.
+constexpr SkipNoise kNoNoise;
+constexpr SkipNoise kNormalNoise = {SkipNoise::Kind::kNormal, 0.7f, 4};
+constexpr SkipNoise kUniformNoise = {SkipNoise::Kind::kUniform, 0.4f, 3};
+
+Outcome RunOnce(Supernet& network, const Case& c, torch::ScalarType type,
+                const SkipNoise& noise = kNoNoise) {
   const EdgeWeights weights = WeightsOf(type);
   network.train();
+  EXPECT_THAT(network.SetSkipNoise(noise), IsOk());
   Outcome outcome;
   outcome.logits = network.Forward(ImagesOf(c).to(type), weights);
   LossOf(outcome.logits).backward();
@@ -120,19 +134,16 @@ void ExpectNear(const std::vector<torch::Tensor>& actual,
   }
 }
 
-class FusedSupernetTest : public testing::TestWithParam<Case> {};
-
-TEST_P(FusedSupernetTest, AgreesWithThePlainModulesInDouble) {
-  const Case& c = GetParam();
+void ExpectAgreement(const Case& c, const SkipNoise& noise) {
   const auto plain = S1Supernet::Create(ConfigOf(c));
   ASSERT_THAT(plain, IsOk());
   FillModule(**plain, kSeed);
   (*plain)->to(torch::kDouble);
-  const Outcome expected = RunOnce(**plain, c, torch::kDouble);
+  const Outcome expected = RunOnce(**plain, c, torch::kDouble, noise);
   const auto fused = FusedSupernet::Create(ConfigOf(c), /*threads=*/1);
   ASSERT_THAT(fused, IsOk());
   FillModule(**fused, kSeed);
-  const Outcome actual = RunOnce(**fused, c, torch::kFloat);
+  const Outcome actual = RunOnce(**fused, c, torch::kFloat, noise);
 
   ExpectNear({actual.logits}, {expected.logits}, {"logits"}, kLogits, 0);
   const double largest = Largest(expected.gradients);
@@ -160,6 +171,7 @@ TEST_P(FusedSupernetTest, AgreesWithThePlainModulesInDouble) {
   FillModule(**again, kSeed);
   const EdgeWeights weights = WeightsOf(torch::kFloat);
   (*again)->train();
+  ASSERT_THAT((*again)->SetSkipNoise(noise), IsOk());
   const torch::Tensor logits = (*again)->Forward(ImagesOf(c), weights);
   EXPECT_TRUE(torch::equal(logits, actual.logits));
   const auto alone =
@@ -167,19 +179,49 @@ TEST_P(FusedSupernetTest, AgreesWithThePlainModulesInDouble) {
   EXPECT_TRUE(torch::equal(alone[0], actual.weight_gradients[0]));
   EXPECT_TRUE(torch::equal(alone[1], actual.weight_gradients[1]));
   FillModule(**again, kSeed);
-  const Outcome threaded = RunOnce(**again, c, torch::kFloat);
+  const Outcome threaded = RunOnce(**again, c, torch::kFloat, noise);
   for (size_t i = 0; i < names.size(); ++i) {
     EXPECT_TRUE(torch::equal(threaded.gradients[i], actual.gradients[i]))
         << names[i];
   }
+  // Without gradients of the edges' weights those of the parameters are as
+  // they are.
+  FillModule(**again, kSeed);
+  (*again)->zero_grad();
+  ASSERT_THAT((*again)->SetSkipNoise(noise), IsOk());
+  LossOf((*again)->Forward(ImagesOf(c),
+                           {weights.normal.detach(), weights.reduce.detach()}))
+      .backward();
+  const std::vector<torch::Tensor> parameters = (*again)->parameters();
+  for (size_t i = 0; i < names.size(); ++i) {
+    EXPECT_TRUE(torch::equal(parameters[i].grad(), actual.gradients[i]))
+        << names[i];
+  }
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, FusedSupernetTest,
-                         testing::Values(Case{4, 3, 3, 3, 8, 8},
-                                         Case{3, 3, 1, 17, 7, 5},
-                                         Case{2, 4, 2, 1, 15, 9},
-                                         Case{5, 5, 3, 16, 4, 8},
-                                         Case{2, 3, 3, 33, 9, 16}));
+class FusedSupernetTest : public testing::TestWithParam<Case> {};
+
+TEST_P(FusedSupernetTest, AgreesWithThePlainModulesInDouble) {
+  ExpectAgreement(GetParam(), kNoNoise);
+}
+
+class FusedSupernetNoiseTest : public testing::TestWithParam<Case> {};
+
+TEST_P(FusedSupernetNoiseTest, AgreesUnderNormalNoise) {
+  ExpectAgreement(GetParam(), kNormalNoise);
+}
+
+TEST_P(FusedSupernetNoiseTest, AgreesUnderUniformNoise) {
+  ExpectAgreement(GetParam(), kUniformNoise);
+}
+
+constexpr Case kSizes[] = {Case{4, 3, 3, 3, 8, 8}, Case{3, 3, 1, 17, 7, 5},
+                           Case{2, 4, 2, 1, 15, 9}, Case{5, 5, 3, 16, 4, 8},
+                           Case{2, 3, 3, 33, 9, 16}};
+
+INSTANTIATE_TEST_SUITE_P(Sizes, FusedSupernetTest, testing::ValuesIn(kSizes));
+INSTANTIATE_TEST_SUITE_P(Sizes, FusedSupernetNoiseTest,
+                         testing::ValuesIn(kSizes));
 
 // Sizes that nobody chose. Small ones: the more inputs of ReLUs and maxima
 // there are, the more likely one lies within rounding of a decision, which then
@@ -312,6 +354,155 @@ TEST(FusedSupernetStateTest, NaNReachesTheLogits) {
   EXPECT_TRUE(torch::isnan(network->Forward(images, WeightsOf(torch::kFloat)))
                   .any()
                   .item<bool>());
+}
+
+// Noise on skip connections, for both networks where nothing else is said.
+
+std::vector<std::shared_ptr<Supernet>> BothNetworks() {
+  const auto plain = S1Supernet::Create(ConfigOf(kSmall));
+  EXPECT_THAT(plain, IsOk());
+  FillModule(**plain, kSeed);
+  (*plain)->train();
+  return {*plain, SmallNetwork()};
+}
+
+constexpr int64_t kSkip = 2;  // its column, among kS1Candidates
+
+TEST(SkipNoiseTest, IsAddedToTheSkipAtStrideOneAlone) {
+  const EdgeNoise noise = {kNormalNoise, 4, 5, 6};
+  const torch::Tensor x =
+      GoldenUnitTensor("x", {19, 2, 5, 6}, kSeed).to(torch::kDouble);
+  for (const int64_t stride : {1, 2}) {
+    MixedOp edge(2, stride);
+    edge.to(torch::kDouble);
+    const torch::Tensor input = x.clone().requires_grad_();
+    const torch::Tensor weights = torch::zeros(7, torch::kDouble);
+    weights[kSkip] = 0.5;
+    weights.requires_grad_();
+    const torch::Tensor y = edge.AddTo({}, input, weights, noise);
+    if (stride == 2) {
+      EXPECT_TRUE(torch::equal(y, edge.AddTo({}, input, weights, {})));
+      continue;
+    }
+    torch::Tensor n = torch::empty({19, 2, 5, 6});
+    FillNoise(noise, {19, 2, 5, 6}, n.mutable_data_ptr<float>());
+    const torch::Tensor noisy = x + n;
+    EXPECT_TRUE(torch::equal(y, noisy * 0.5));
+    const torch::Tensor g = GoldenUnitTensor("g", {19, 2, 5, 6}, kSeed);
+    y.backward(g.to(torch::kDouble));
+    // Sums of 1,140 terms below 5 in double.
+    constexpr double kRounding = 1140 * 1140 * 5 * 0x1p-53;
+    EXPECT_THAT(weights.grad()[kSkip],
+                TensorNear((g * noisy).sum(), {kRounding, 0}));
+    // As without, all other weights being 0.
+    EXPECT_THAT(input.grad(), TensorNear(g.to(torch::kDouble) * 0.5, {0, 0}));
+  }
+}
+
+TEST(SkipNoiseTest, StrideTwoEdgesOfReductionCellsHaveNone) {
+  // Skips are weighted at the edges from a reduction cell's inputs, of stride
+  // 2, or at those from its nodes, of stride 1; in normal cells nowhere.
+  const auto weights_of = [](bool inputs) {
+    EdgeWeights weights = WeightsOf(torch::kFloat);
+    const torch::NoGradGuard no_grad;
+    weights.normal.select(1, kSkip).zero_();
+    int64_t row = 0;
+    for (const CellEdge& edge : EdgeLayout(kS1Nodes)) {
+      if ((edge.from < kCellInputs) != inputs) weights.reduce[row][kSkip] = 0;
+      ++row;
+    }
+    return weights;
+  };
+  for (const auto& network : BothNetworks()) {
+    for (const bool inputs : {true, false}) {
+      const auto run = [&](const SkipNoise& noise) {
+        EXPECT_THAT(network->SetSkipNoise(noise), IsOk());
+        const EdgeWeights weights = weights_of(inputs);
+        const torch::Tensor logits =
+            network->Forward(ImagesOf(kSmall), weights);
+        const auto gradients = torch::autograd::grad(
+            {LossOf(logits)}, {weights.normal, weights.reduce});
+        return std::make_pair(logits, gradients[1].select(1, kSkip));
+      };
+      const auto [logits, skips] = run(kNoNoise);
+      const auto [noisy_logits, noisy_skips] = run(kNormalNoise);
+      EXPECT_EQ(torch::equal(noisy_logits, logits), inputs);
+      if (!inputs) continue;
+      int64_t row = 0;
+      for (const CellEdge& edge : EdgeLayout(kS1Nodes)) {
+        EXPECT_EQ(torch::equal(noisy_skips[row], skips[row]),
+                  edge.from < kCellInputs)
+            << row;
+        ++row;
+      }
+    }
+  }
+}
+
+TEST(SkipNoiseTest, IsOfItsKeyAndTheForwardsSince) {
+  const EdgeWeights weights = WeightsOf(torch::kFloat);
+  const torch::NoGradGuard no_grad;
+  for (const auto& network : BothNetworks()) {
+    const auto run = [&] {
+      return network->Forward(ImagesOf(kSmall), weights);
+    };
+    const torch::Tensor without = run();
+    ASSERT_THAT(network->SetSkipNoise(kNormalNoise), IsOk());
+    const torch::Tensor first = run();
+    const torch::Tensor second = run();
+    EXPECT_FALSE(torch::equal(first, without));
+    EXPECT_FALSE(torch::equal(second, first));
+    ASSERT_THAT(network->SetSkipNoise(kNormalNoise), IsOk());
+    EXPECT_TRUE(torch::equal(run(), first));
+    // Evaluation has none and counts as no forward.
+    const auto evaluate = [&] {
+      network->eval();
+      const torch::Tensor logits = run();
+      network->train();
+      return logits;
+    };
+    const torch::Tensor evaluated = evaluate();
+    ASSERT_THAT(network->SetSkipNoise(kNoNoise), IsOk());
+    EXPECT_TRUE(torch::equal(evaluate(), evaluated));
+    ASSERT_THAT(network->SetSkipNoise(kNormalNoise), IsOk());
+    EXPECT_TRUE(torch::equal(run(), first));
+    evaluate();
+    EXPECT_TRUE(torch::equal(run(), second));
+    // None, by its scale or its kind, changes no bit.
+    SkipNoise none = kNormalNoise;
+    none.scale = 0;
+    for (const SkipNoise& noise : {none, kNoNoise}) {
+      ASSERT_THAT(network->SetSkipNoise(noise), IsOk());
+      EXPECT_TRUE(torch::equal(run(), without));
+    }
+  }
+}
+
+TEST(SkipNoiseTest, RefusesAScaleThatIsNone) {
+  SkipNoise noise = kNormalNoise;
+  noise.scale = -1;
+  for (const auto& network : BothNetworks()) {
+    EXPECT_THAT(network->SetSkipNoise(noise),
+                StatusIs(absl::StatusCode::kInvalidArgument, "scale is -1"));
+  }
+}
+
+class WithoutSkips : public Supernet {
+ public:
+  torch::Tensor Forward(const torch::Tensor& images,
+                        const EdgeWeights&) override {
+    return images;
+  }
+  int64_t edges() const override { return 0; }
+  int64_t candidates() const override { return 0; }
+};
+
+TEST(SkipNoiseTest, IsRefusedBySpacesWithoutSkips) {
+  WithoutSkips network;
+  EXPECT_THAT(network.SetSkipNoise(kNoNoise), IsOk());
+  EXPECT_THAT(network.SetSkipNoise(kUniformNoise),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "no skip_connect candidate"));
 }
 
 }  // namespace

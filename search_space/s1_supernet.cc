@@ -76,7 +76,7 @@ torch::Tensor S1Supernet::Forward(const torch::Tensor& images,
   EdgeNoise noise;
   if (is_training()) {
     noise.noise = noise_;
-    noise.forward = noise_forwards_++;
+    noise.forward = noise_forwards_;
   }
   for (size_t i = 0; i < cells_.size(); ++i) {
     noise.cell = static_cast<int>(i);
@@ -86,7 +86,9 @@ torch::Tensor S1Supernet::Forward(const torch::Tensor& images,
     before_previous = previous;
     previous = output;
   }
-  return classifier_->forward(previous.mean({2, 3}));
+  const torch::Tensor logits = classifier_->forward(previous.mean({2, 3}));
+  if (is_training()) ++noise_forwards_;
+  return logits;
 }
 
 absl::Status S1Supernet::SetSkipNoise(const SkipNoise& noise) {

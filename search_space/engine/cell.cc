@@ -91,7 +91,8 @@ WorkerSizes Cell::Sizes() const {
       sizes.Cover(p.Sizes(output_size_.width));
     }
   }
-  sizes.Cover({0, 0, (1 + kEdgeCandidates) * layout_.channels});
+  const int64_t noisy_row = layout_.channels * output_size_.width * kLanes;
+  sizes.Cover({noisy_row, 0, (1 + kEdgeCandidates) * layout_.channels});
   return sizes;
 }
 
@@ -173,10 +174,18 @@ LaneTensor Cell::State(const CellTensors& tensors, int state) const {
                                  channels());
 }
 
-std::array<const float*, kEdgeCandidates> Cell::Outputs(const Edge& edge,
-                                                        const LaneTensor& state,
-                                                        int block,
-                                                        int row) const {
+Cell::BlockNoise Cell::NoiseOf(const Edge& edge, EdgeNoise noise, int block,
+                               Worker& worker) const {
+  if (!noise.on() || !edge.skip.empty()) return {};
+  noise.edge = static_cast<int>(&edge - edges_.data());
+  return {LaneNoiseFor(noise.noise.kind, kernels_->isa),
+          LaneNoiseKeys(noise, int64_t{block} * kLanes), noise.noise.scale,
+          worker.slab_a.get()};
+}
+
+std::array<const float*, kEdgeCandidates> Cell::Outputs(
+    const Edge& edge, const LaneTensor& state, int block, int row,
+    const BlockNoise& noise) const {
   const Source& source = sources_[edge.source];
   std::array<const float*, kEdgeCandidates> outputs = {
       source.max_y.Row(block, row), source.average_y.Row(block, row),
@@ -184,12 +193,18 @@ std::array<const float*, kEdgeCandidates> Cell::Outputs(const Edge& edge,
   for (int i = kConvolutions; i < kEdgeCandidates; ++i) {
     outputs[i] = edge.units[kLastUnits[i - kConvolutions]].y().Row(block, row);
   }
+  if (noise.add != nullptr) {
+    noise.add({channels(), state.width, outputs[kSkip], noise.keys.data(), row,
+               noise.scale, noise.row});
+    outputs[kSkip] = noise.row;
+  }
   return outputs;
 }
 
 void Cell::Forward(Team& team, int thread, const BatchBlocks& batch,
                    const CellTensors& tensors, const float* weights,
-                   NormStatistics statistics, Worker& worker) {
+                   NormStatistics statistics, const EdgeNoise& noise,
+                   Worker& worker) {
   const auto finish = [&](LaneBatchNorm& norm, MapSize size) {
     if (statistics == NormStatistics::kBatch) {
       norm.FinishForward(batch.blocks(), Count(batch, size));
@@ -249,7 +264,7 @@ void Cell::Forward(Team& team, int thread, const BatchBlocks& batch,
       const LaneTensor node = State(tensors, kCellInputs + edge.node);
       team.ForBlocks(thread, batch, [&](int b) {
         AddToNode(edge, state, batch, b, weights + number * kEdgeCandidates,
-                  node);
+                  node, NoiseOf(edge, noise, b, worker));
       });
     }
   }
@@ -356,7 +371,7 @@ void Cell::SecondHalves(Edge& edge, const BatchBlocks& batch, int block,
 
 void Cell::AddToNode(const Edge& edge, const LaneTensor& state,
                      const BatchBlocks& batch, int block, const float* weights,
-                     const LaneTensor& node) {
+                     const LaneTensor& node, const BlockNoise& noise) {
   const Source& source = sources_[edge.source];
   std::array<const LaneBatchNorm*, kEdgeCandidates> norms = {
       &source.max_norm, &source.average_norm,
@@ -382,7 +397,7 @@ void Cell::AddToNode(const Edge& edge, const LaneTensor& state,
   a.terms = terms.data();
   a.to_channel = node.channel();
   for (int row = 0; row < node.height; ++row) {
-    const auto outputs = Outputs(edge, state, block, row);
+    const auto outputs = Outputs(edge, state, block, row, noise);
     std::copy(outputs.begin(), outputs.end(), a.y);
     a.to = node.Row(block, row);
     a.y[kEdgeCandidates] = a.to;
@@ -415,15 +430,21 @@ void Cell::Backward(Team& team, int thread, const BatchBlocks& batch,
       Edge& edge = edges_[number];
       const EdgeLayoutOffsets& offsets = layout_.edges[number];
       const LaneTensor g = StateGradient(a, kCellInputs + edge.node);
-      team.ForBlocks(thread, batch,
-                     [&](int b) { EdgeDots(edge, state, g, b, worker); });
+      // Noise is in no other dot than that of its weight.
+      const EdgeNoise noise = a.d_weights == nullptr ? EdgeNoise() : a.noise;
+      team.ForBlocks(thread, batch, [&](int b) {
+        EdgeDots(edge, state, g, b, NoiseOf(edge, noise, b, worker), worker);
+      });
       team.Barrier([&] {
         if (first) {
           sources_[s].max_norm.BeginBackward();
           sources_[s].average_norm.BeginBackward();
         }
+        std::array<double, kEdgeCandidates> unwanted = {};
         FinishEdgeDots(edge, batch, a.weights + number * kEdgeCandidates,
-                       a.d_weights + number * kEdgeCandidates);
+                       a.d_weights == nullptr
+                           ? unwanted.data()
+                           : a.d_weights + number * kEdgeCandidates);
       });
       if (wanted) {
         team.ForBlocks(thread, batch, [&](int b) {
@@ -453,7 +474,8 @@ void Cell::Backward(Team& team, int thread, const BatchBlocks& batch,
 }
 
 void Cell::EdgeDots(const Edge& edge, const LaneTensor& state,
-                    const LaneTensor& g, int block, Worker& worker) {
+                    const LaneTensor& g, int block, const BlockNoise& noise,
+                    Worker& worker) {
   constexpr int kSums = 1 + kEdgeCandidates;
   const int64_t size = int64_t{channels()} * kLanes;
   float* const sums = worker.sums.get();
@@ -464,7 +486,7 @@ void Cell::EdgeDots(const Edge& edge, const LaneTensor& state,
   a.sum = sums;
   a.dots = sums + size;
   for (int row = 0; row < g.height; ++row) {
-    const auto outputs = Outputs(edge, state, block, row);
+    const auto outputs = Outputs(edge, state, block, row, noise);
     std::copy(outputs.begin(), outputs.end(), a.y);
     a.g = g.Row(block, row);
     kernels_->dots(a);

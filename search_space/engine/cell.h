@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "search_space/engine/batch_norm.h"
+#include "search_space/engine/edge_noise.h"
 #include "search_space/engine/lane_tensor.h"
 #include "search_space/engine/network_layout.h"
 #include "search_space/engine/pointwise.h"
@@ -78,19 +79,23 @@ class Cell {
   int units() const { return 2 + kS1Edges * (kEdgeUnits + 1); }
   void Pack(int unit, const float* parameters);
 
-  // weights [kS1Edges][kEdgeCandidates].
+  // weights [kS1Edges][kEdgeCandidates]. Each edge takes its own part of the
+  // noise.
   void Forward(Team& team, int thread, const BatchBlocks& batch,
                const CellTensors& tensors, const float* weights,
-               NormStatistics statistics, Worker& worker);
+               NormStatistics statistics, const EdgeNoise& noise,
+               Worker& worker);
 
   // Of the gradient of the output (changed on the way), those of the inputs,
   // to which is added; without data where they are not wanted. The weights'
-  // gradients are added to d_weights [kS1Edges][kEdgeCandidates]; those of the
-  // parameters are written where `gradients` is not null.
+  // gradients are added to d_weights [kS1Edges][kEdgeCandidates], those of the
+  // parameters are written, each where it is not null. The noise is that of the
+  // forward: it is made once more, which costs less than to keep it would.
   struct BackwardArguments {
     CellTensors tensors;
     CellTensors gradients;
     const float* weights;
+    EdgeNoise noise;
     double* d_weights;
     float* parameter_gradients;
     BlockGradients* block_gradients;
@@ -116,6 +121,14 @@ class Cell {
     LaneBatchNorm average_norm;
   };
 
+  // The noise of an edge's skip connection in a block of images.
+  struct BlockNoise {
+    LaneNoiseFunction add = nullptr;  // none
+    std::array<uint64_t, kLanes> keys = {};
+    float scale = 0;
+    float* row = nullptr;  // where the sum goes
+  };
+
   int stride(int source) const {
     return layout_.reduction && source < kCellInputs ? 2 : 1;
   }
@@ -125,9 +138,12 @@ class Cell {
   int64_t Count(const BatchBlocks& batch, MapSize size) const {
     return batch.images * size.pixels();
   }
-  std::array<const float*, kEdgeCandidates> Outputs(const Edge& edge,
-                                                    const LaneTensor& state,
-                                                    int block, int row) const;
+  BlockNoise NoiseOf(const Edge& edge, EdgeNoise noise, int block,
+                     Worker& worker) const;
+  // Rows of all candidates. The noisy one lasts until the next call.
+  std::array<const float*, kEdgeCandidates> Outputs(
+      const Edge& edge, const LaneTensor& state, int block, int row,
+      const BlockNoise& noise) const;
 
   void NormalizeInput(const BatchBlocks& batch, int block, int input);
   void PoolSource(const LaneTensor& state, int source, int block,
@@ -138,10 +154,10 @@ class Cell {
                     Worker& worker);
   void AddToNode(const Edge& edge, const LaneTensor& state,
                  const BatchBlocks& batch, int block, const float* weights,
-                 const LaneTensor& node);
+                 const LaneTensor& node, const BlockNoise& noise);
 
   void EdgeDots(const Edge& edge, const LaneTensor& state, const LaneTensor& g,
-                int block, Worker& worker);
+                int block, const BlockNoise& noise, Worker& worker);
   void FinishEdgeDots(Edge& edge, const BatchBlocks& batch,
                       const float* weights, double* d_weights);
   void SecondHalvesBackward(const Edge& edge, const LaneTensor& g,

@@ -126,6 +126,13 @@ const float* SearchEngine::WeightsOf(int cell) const {
   return weights_[layout_.cells[cell].reduction ? 1 : 0].data();
 }
 
+absl::Status SearchEngine::SetSkipNoise(const SkipNoise& noise) {
+  FD_RETURN_IF_ERROR(CheckSkipNoise(noise));
+  next_noise_ = {};
+  next_noise_.noise = noise;
+  return absl::OkStatus();
+}
+
 absl::Status SearchEngine::Forward(const Images& images, const Weights& weights,
                                    float* logits) {
   FD_CHECK_GE(images.count, 1);
@@ -137,7 +144,9 @@ absl::Status SearchEngine::Forward(const Images& images, const Weights& weights,
     batch_.images = 0;
     return trainable;
   }
-  Run(images, weights, NormStatistics::kBatch, logits);
+  noise_ = next_noise_;
+  Run(images, weights, NormStatistics::kBatch, noise_, logits);
+  ++next_noise_.forward;
   ++forwards_;
   return absl::OkStatus();
 }
@@ -151,14 +160,15 @@ void SearchEngine::Evaluate(const Images& images, const Weights& weights,
     const int blocks = HasMemoryFor(images) ? blocks_ : team_.threads();
     part.count = std::min(images.count - done, blocks * kLanes);
     Prepare(part);
-    Run(part, weights, NormStatistics::kRunning,
+    Run(part, weights, NormStatistics::kRunning, EdgeNoise(),
         logits + done * config_.classes);
   }
   batch_.images = 0;
 }
 
 void SearchEngine::Run(const Images& images, const Weights& weights,
-                       NormStatistics statistics, float* logits) {
+                       NormStatistics statistics, const EdgeNoise& noise,
+                       float* logits) {
   std::copy_n(weights.normal, kWeights, weights_[0].begin());
   std::copy_n(weights.reduce, kWeights, weights_[1].begin());
   team_.Run(batch_, [&](int thread) {
@@ -175,8 +185,10 @@ void SearchEngine::Run(const Images& images, const Weights& weights,
                   worker);
     for (size_t i = 0; i < cells_.size(); ++i) {
       const int cell = static_cast<int>(i);
+      EdgeNoise cell_noise = noise;
+      cell_noise.cell = cell;
       cells_[i].Forward(team_, thread, batch_, outputs_.Around(cell),
-                        WeightsOf(cell), statistics, worker);
+                        WeightsOf(cell), statistics, cell_noise, worker);
     }
     HeadForward(thread, logits, worker);
   });
@@ -200,8 +212,9 @@ void SearchEngine::HeadForward(int thread, float* logits, Worker& worker) {
   });
 }
 
-SearchEngine::WeightGradients SearchEngine::Backward(
-    const float* d_logits, float* parameter_gradients) {
+SearchEngine::WeightGradients SearchEngine::Backward(const float* d_logits,
+                                                     float* parameter_gradients,
+                                                     bool weight_gradients) {
   FD_CHECK_GT(batch_.images, 0) << "a backward without a forward";
   std::array<std::vector<double>, 2> d_weights = {
       std::vector<double>(kWeights), std::vector<double>(kWeights)};
@@ -213,7 +226,11 @@ SearchEngine::WeightGradients SearchEngine::Backward(
       a.tensors = outputs_.Around(i);
       a.gradients = GradientsOf(i, parameter_gradients != nullptr);
       a.weights = WeightsOf(i);
-      a.d_weights = d_weights[layout_.cells[i].reduction ? 1 : 0].data();
+      a.noise = noise_;
+      a.noise.cell = i;
+      if (weight_gradients) {
+        a.d_weights = d_weights[layout_.cells[i].reduction ? 1 : 0].data();
+      }
       if (parameter_gradients != nullptr) {
         a.parameter_gradients = parameter_gradients;
         a.block_gradients = &block_gradients_;
@@ -239,6 +256,7 @@ SearchEngine::WeightGradients SearchEngine::Backward(
   });
   batch_.images = 0;
   WeightGradients gradients;
+  if (!weight_gradients) return gradients;
   gradients.normal.assign(d_weights[0].begin(), d_weights[0].end());
   gradients.reduce.assign(d_weights[1].begin(), d_weights[1].end());
   return gradients;

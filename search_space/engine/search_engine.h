@@ -14,12 +14,14 @@
 #include "ops/kernels/isa.h"
 #include "search_space/engine/cell.h"
 #include "search_space/engine/cell_outputs.h"
+#include "search_space/engine/edge_noise.h"
 #include "search_space/engine/engine_memory.h"
 #include "search_space/engine/network_layout.h"
 #include "search_space/engine/stem.h"
 #include "search_space/engine/thread_team.h"
 #include "search_space/engine/worker.h"
 #include "search_space/s1_config.h"
+#include "search_space/skip_noise.h"
 
 namespace fairdarts {
 
@@ -51,6 +53,10 @@ class SearchEngine {
     const float* normal;
     const float* reduce;
   };
+  // Of the forwards from the next one on, until it is set again; the backward
+  // of a forward before keeps its own. The error of CheckSkipNoise().
+  absl::Status SetSkipNoise(const SkipNoise& noise);
+
   // Logits [count][classes]. Moves the running statistics. An error where batch
   // norm would see one value a channel.
   absl::Status Forward(const Images& images, const Weights& weights,
@@ -66,13 +72,14 @@ class SearchEngine {
   int64_t pending() const { return batch_.images > 0 ? forwards_ : 0; }
 
   // Of the last forward, which it uses up: from the gradient of the logits
-  // those of the edges' weights, and where `parameter_gradients` is not null
-  // those of all parameters, in their layout.
+  // those of the edges' weights, empty where they are not wanted, and where
+  // `parameter_gradients` is not null those of all parameters, in their layout.
   struct WeightGradients {
     std::vector<float> normal;
     std::vector<float> reduce;
   };
-  WeightGradients Backward(const float* d_logits, float* parameter_gradients);
+  WeightGradients Backward(const float* d_logits, float* parameter_gradients,
+                           bool weight_gradients = true);
 
  private:
   SearchEngine(const S1Config& config, const SearchEngineOptions& options,
@@ -87,7 +94,7 @@ class SearchEngine {
 
   // Of images that there is memory for.
   void Run(const Images& images, const Weights& weights,
-           NormStatistics statistics, float* logits);
+           NormStatistics statistics, const EdgeNoise& noise, float* logits);
   void HeadForward(int thread, float* logits, Worker& worker);
   void HeadBackward(int thread, const float* d_logits,
                     float* parameter_gradients);
@@ -101,6 +108,9 @@ class SearchEngine {
   std::vector<float> parameters_;
   std::vector<float> statistics_;
   std::array<std::vector<float>, 2> weights_;  // normal, reduce
+
+  EdgeNoise next_noise_;  // of the next forward
+  EdgeNoise noise_;       // of the last one
 
   int64_t forwards_ = 0;
   // Of the last forward; none once it is used up.

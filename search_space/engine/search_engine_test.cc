@@ -43,7 +43,10 @@ std::unique_ptr<SearchEngine> EngineOf(int threads, Isa isa) {
   return *std::move(engine);
 }
 
-Step RunStep(SearchEngine& engine, int images, int height, int width) {
+constexpr SkipNoise kNoise = {SkipNoise::Kind::kNormal, 0.5f, 3};
+
+Step RunStep(SearchEngine& engine, int images, int height, int width,
+             bool weight_gradients = true) {
   const std::vector<float> pixels =
       Values(int64_t{images} * height * width, "pixels");
   const std::vector<float> weights =
@@ -57,11 +60,18 @@ Step RunStep(SearchEngine& engine, int images, int height, int width) {
                      {weights.data(), weights.data()}, step.logits.data()),
       IsOk());
   const SearchEngine::WeightGradients d_weights =
-      engine.Backward(d_logits.data(), step.gradients.data());
+      engine.Backward(d_logits.data(), step.gradients.data(), weight_gradients);
   for (const std::vector<float>* d : {&d_weights.normal, &d_weights.reduce}) {
     step.gradients.insert(step.gradients.end(), d->begin(), d->end());
   }
   return step;
+}
+
+Step NoisyStep(const SkipNoise& noise, int threads, Isa isa, int images,
+               int height, int width) {
+  const std::unique_ptr<SearchEngine> engine = EngineOf(threads, isa);
+  EXPECT_THAT(engine->SetSkipNoise(noise), IsOk());
+  return RunStep(*engine, images, height, width);
 }
 
 // The largest difference relative to the largest entry.
@@ -78,23 +88,109 @@ double Difference(const std::vector<float>& a, const std::vector<float>& b) {
 TEST(SearchEngineTest, InstructionSetsAgree) {
   // Twice what float32 may be off from double in fused_supernet_test.
   constexpr double kTolerance = 2 * 4.4e-5;
-  const Step expected = RunStep(*EngineOf(1, Isa::kReference), 18, 9, 6);
-  for (const Isa isa : SupportedIsas()) {
-    const Step actual = RunStep(*EngineOf(1, isa), 18, 9, 6);
-    EXPECT_LT(Difference(actual.logits, expected.logits), kTolerance)
-        << IsaName(isa);
-    EXPECT_LT(Difference(actual.gradients, expected.gradients), kTolerance)
-        << IsaName(isa);
+  for (const SkipNoise& noise : {SkipNoise(), kNoise}) {
+    const Step expected = NoisyStep(noise, 1, Isa::kReference, 18, 9, 6);
+    for (const Isa isa : SupportedIsas()) {
+      const Step actual = NoisyStep(noise, 1, isa, 18, 9, 6);
+      EXPECT_LT(Difference(actual.logits, expected.logits), kTolerance)
+          << IsaName(isa);
+      EXPECT_LT(Difference(actual.gradients, expected.gradients), kTolerance)
+          << IsaName(isa);
+    }
   }
 }
 
 TEST(SearchEngineTest, ThreadsChangeNoBit) {
-  const Step expected = RunStep(*EngineOf(1, BestIsa()), 50, 8, 8);
-  for (const int threads : {2, 3, 7}) {
-    const Step actual = RunStep(*EngineOf(threads, BestIsa()), 50, 8, 8);
-    EXPECT_EQ(actual.logits, expected.logits) << threads;
-    EXPECT_EQ(actual.gradients, expected.gradients) << threads;
+  for (const SkipNoise& noise : {SkipNoise(), kNoise}) {
+    const Step expected = NoisyStep(noise, 1, BestIsa(), 50, 8, 8);
+    for (const int threads : {2, 3, 7}) {
+      const Step actual = NoisyStep(noise, threads, BestIsa(), 50, 8, 8);
+      EXPECT_EQ(actual.logits, expected.logits) << threads;
+      EXPECT_EQ(actual.gradients, expected.gradients) << threads;
+    }
   }
+}
+
+TEST(SearchEngineTest, NoiseIsOfItsKeyAndTheForwardsSince) {
+  const std::unique_ptr<SearchEngine> engine = EngineOf(1, BestIsa());
+  const auto run = [&] { return RunStep(*engine, 18, 8, 8); };
+  const Step without = run();
+  ASSERT_THAT(engine->SetSkipNoise(kNoise), IsOk());
+  const Step first = run();
+  EXPECT_NE(first.logits, without.logits);
+  const Step second = run();
+  EXPECT_NE(second.logits, first.logits);
+  // Set again, or in another engine: the same.
+  ASSERT_THAT(engine->SetSkipNoise(kNoise), IsOk());
+  EXPECT_EQ(run().logits, first.logits);
+  EXPECT_EQ(run().gradients, second.gradients);
+  EXPECT_EQ(NoisyStep(kNoise, 1, BestIsa(), 18, 8, 8).gradients,
+            first.gradients);
+  SkipNoise other = kNoise;
+  other.key = 4;
+  ASSERT_THAT(engine->SetSkipNoise(other), IsOk());
+  EXPECT_NE(run().logits, first.logits);
+  other = kNoise;
+  other.kind = SkipNoise::Kind::kUniform;
+  ASSERT_THAT(engine->SetSkipNoise(other), IsOk());
+  EXPECT_NE(run().logits, first.logits);
+  // None, by its scale or its kind, changes no bit.
+  other.scale = 0;
+  ASSERT_THAT(engine->SetSkipNoise(other), IsOk());
+  EXPECT_EQ(run().gradients, without.gradients);
+  ASSERT_THAT(engine->SetSkipNoise({}), IsOk());
+  EXPECT_EQ(run().gradients, without.gradients);
+}
+
+TEST(SearchEngineTest, ARefusedForwardCountsForNoNoise) {
+  const std::unique_ptr<SearchEngine> engine = EngineOf(1, BestIsa());
+  ASSERT_THAT(engine->SetSkipNoise(kNoise), IsOk());
+  const std::vector<float> values(196, 0.5f);
+  std::vector<float> logits(5);
+  EXPECT_FALSE(engine
+                   ->Forward({values.data(), 1, 4, 3},
+                             {values.data(), values.data()}, logits.data())
+                   .ok());
+  engine->Evaluate({values.data(), 1, 4, 3}, {values.data(), values.data()},
+                   logits.data());
+  EXPECT_EQ(RunStep(*engine, 18, 8, 8).logits,
+            NoisyStep(kNoise, 1, BestIsa(), 18, 8, 8).logits);
+}
+
+TEST(SearchEngineTest, BackwardHasTheNoiseOfItsForward) {
+  const Step expected = NoisyStep(kNoise, 1, BestIsa(), 5, 8, 8);
+  const std::unique_ptr<SearchEngine> engine = EngineOf(1, BestIsa());
+  ASSERT_THAT(engine->SetSkipNoise(kNoise), IsOk());
+  const std::vector<float> pixels = Values(5 * 64, "pixels");
+  const std::vector<float> weights =
+      Values(kS1Edges * kEdgeCandidates, "weights");
+  std::vector<float> logits(5 * kConfig.classes);
+  ASSERT_THAT(engine->Forward({pixels.data(), 5, 8, 8},
+                              {weights.data(), weights.data()}, logits.data()),
+              IsOk());
+  ASSERT_THAT(engine->SetSkipNoise({}), IsOk());
+  std::vector<float> gradients(engine->layout().parameter_size);
+  const SearchEngine::WeightGradients d = engine->Backward(
+      Values(5 * kConfig.classes, "d").data(), gradients.data());
+  gradients.insert(gradients.end(), d.normal.begin(), d.normal.end());
+  gradients.insert(gradients.end(), d.reduce.begin(), d.reduce.end());
+  EXPECT_EQ(gradients, expected.gradients);
+}
+
+TEST(SearchEngineTest, WeightGradientsMayBeLeftOut) {
+  const Step expected = NoisyStep(kNoise, 1, BestIsa(), 18, 8, 8);
+  const std::unique_ptr<SearchEngine> engine = EngineOf(1, BestIsa());
+  ASSERT_THAT(engine->SetSkipNoise(kNoise), IsOk());
+  const Step actual = RunStep(*engine, 18, 8, 8, /*weight_gradients=*/false);
+  std::vector<float> parameters = expected.gradients;
+  parameters.resize(engine->layout().parameter_size);
+  EXPECT_EQ(actual.gradients, parameters);
+}
+
+TEST(SearchEngineTest, RefusesNoiseThatIsOutOfRange) {
+  const std::unique_ptr<SearchEngine> engine = EngineOf(1, BestIsa());
+  EXPECT_THAT(engine->SetSkipNoise({SkipNoise::Kind::kNormal, -1, 0}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "scale is -1"));
 }
 
 TEST(SearchEngineTest, StepsBeforeChangeNoBit) {
@@ -120,6 +216,9 @@ TEST(SearchEngineTest, EvaluationKeepsToTheMemoryAndToEachImage) {
   };
   const std::vector<float> expected = evaluate(*EngineOf(1, BestIsa()), 50);
   EXPECT_EQ(evaluate(*EngineOf(3, BestIsa()), 50), expected);
+  const std::unique_ptr<SearchEngine> noisy = EngineOf(1, BestIsa());
+  ASSERT_THAT(noisy->SetSkipNoise(kNoise), IsOk());
+  EXPECT_EQ(evaluate(*noisy, 50), expected);
   const std::unique_ptr<SearchEngine> engine = EngineOf(1, BestIsa());
   const std::vector<float> statistics(
       engine->statistics(),
