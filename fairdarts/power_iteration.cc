@@ -20,6 +20,13 @@ void Scale(double factor, Vector& v) {
   for (double& value : v) value *= factor;
 }
 
+Vector UnitVector(int size, RandomStream& stream) {
+  Vector v(size);
+  for (double& value : v) value = stream.Normal();
+  Scale(1 / std::sqrt(Dot(v, v)), v);
+  return v;
+}
+
 }  // namespace
 
 absl::StatusOr<LargestEigenvalue> FindLargestEigenvalue(
@@ -28,10 +35,7 @@ absl::StatusOr<LargestEigenvalue> FindLargestEigenvalue(
   FD_CHECK_GE(size, 1);
   FD_CHECK_GE(options.max_products, 1);
   RandomStream stream("power iteration", {options.seed});
-  Vector v(size);
-  for (double& value : v) value = stream.Normal();
-  Scale(1 / std::sqrt(Dot(v, v)), v);
-
+  Vector v = UnitVector(size, stream);
   LargestEigenvalue result;
   double shift = 0;
   double before = 0;
@@ -51,8 +55,8 @@ absl::StatusOr<LargestEigenvalue> FindLargestEigenvalue(
       result.converged = true;
       return result;
     }
-    const bool settled = result.products > 1 && std::abs(length - before) <=
-                                                    options.tolerance * length;
+    const bool settled =
+        before > 0 && std::abs(length - before) <= options.tolerance * length;
     // Rayleigh's quotient falls short of the length while eigenvectors of both
     // signs are mixed; only with a shift it cannot be.
     if (settled) {
@@ -60,11 +64,13 @@ absl::StatusOr<LargestEigenvalue> FindLargestEigenvalue(
         result.converged = true;
         return result;
       }
+      // v has nothing left of the other eigenvectors.
       shift = length;
       before = 0;
-    } else {
-      before = length;
+      v = UnitVector(size, stream);
+      continue;
     }
+    before = length;
     Scale(1 / length, next);
     v = std::move(next);
   }

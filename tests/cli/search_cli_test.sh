@@ -44,6 +44,15 @@ refuse 2 "gpu" --gpu=0
 refuse 2 "unexpected argument 'extra'" extra
 refuse 2 "save" "${tiny[@]}" --save=../elsewhere
 
+refuse 2 "unrolled" "${tiny[@]}" --unrolled --single_level
+refuse 2 "noise_darts" "${tiny[@]}" --noise_type=U
+refuse 2 "max_step" "${tiny[@]}" --noise_darts --max_step=0
+refuse 2 "flops_budget" "${tiny[@]}" --flops_budget=1
+refuse 2 "reweight" "${tiny[@]}" --reweight
+refuse 2 "num_identity" "${tiny[@]}" --num_identity=3
+refuse 2 "random_search" "${tiny[@]}" --random_search --estimate
+refuse 2 "flops" --random_search --num_identity=8 --flops_threshold=900
+
 refuse 2 "--resume" "${tiny[@]}" --estimate --resume=auto
 refuse 2 "learning_rat" --estimate --learning_rat=0.1
 printf 'estimate: true\n' >estimate.textproto
@@ -97,6 +106,28 @@ BUILD_WORKING_DIRECTORY=$PWD/elsewhere expect 0 "top-1" "$search" \
   --config="../$run/config.textproto" --save=again
 cmp "$run/normal_weight.npy" elsewhere/runs/again-*/normal_weight.npy ||
   fail "another seed of the same run"
+
+# Upstream's flags of DARTS, and what it warns of.
+expect 0 "second order" "$search" --recipe darts-cifar10 \
+  --dataset=fashion-mnist "${tiny[@]}" --batch_size=16 --unrolled \
+  --noise_darts --noise_type U --max_step 50 --reweight --eigenvalue \
+  --aux_loss_weight=10 --save=darts
+for text in "softmax" "noise U" "warning: zero-one loss with softmax" \
+  "warning: noise to the end"; do
+  grep -qF "$text" out || fail "DARTS without '$text'"
+done
+grep -q "Genotype(normal=\[('[a-z0-9_]*', [01], 0\.[0-9]*)" \
+  runs/darts-*/genotype.txt || fail "no weights in the genotype"
+
+# Random genotypes are Python text, the same for the same seed.
+random=(--random_search --num_identity 2 --num_arch 3 --flops_threshold 500)
+expect 0 "arch_2 = Genotype(normal=" "$search" "${random[@]}"
+[ "$(grep -c "^arch_[012] = Genotype(" out)" -eq 3 ] || fail "not three of them"
+cp out random_first
+expect 0 "arch_2" "$search" "${random[@]}"
+cmp out random_first || fail "other genotypes from the same seed"
+expect 0 "arch_2" "$search" "${random[@]}" --seed=3
+cmp -s out random_first && fail "the same genotypes from another seed"
 
 # What derive makes of it.
 expect 0 "Genotype(" "$derive" --run="$run" --parse_method=darts
