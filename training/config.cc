@@ -77,12 +77,24 @@ absl::StatusOr<ResolvedSearch> SearchFromCommandLine(int argc,
   return resolved;
 }
 
+absl::StatusOr<SearchConfig> SearchFromMessage(const SearchConfig& given) {
+  SearchConfig config;
+  FD_RETURN_IF_ERROR(ResolveGiven(Program(), given, config));
+  return config;
+}
+
 absl::StatusOr<SearchConfig> SearchFromRecord(absl::string_view record,
                                               absl::string_view record_name,
                                               int argc,
                                               const char* const* argv) {
   SearchConfig given;
   FD_RETURN_IF_ERROR(GivenOnCommandLine(argc, argv, given));
+  return SearchFromRecord(record, record_name, given);
+}
+
+absl::StatusOr<SearchConfig> SearchFromRecord(absl::string_view record,
+                                              absl::string_view record_name,
+                                              const SearchConfig& given) {
   SearchConfig config;
   FD_RETURN_IF_ERROR(
       ResolveFromRecord(Program(), given, record, record_name, config));

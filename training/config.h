@@ -25,12 +25,20 @@ struct ResolvedSearch {
 absl::StatusOr<ResolvedSearch> SearchFromCommandLine(int argc,
                                                      const char* const* argv);
 
+// The same where a message states what flags would: ResolveGiven.
+absl::StatusOr<SearchConfig> SearchFromMessage(const SearchConfig& given);
+
 // The configuration of a search that is resumed from the record in
 // `record_name`, with the flags that may differ from it: ResolveFromRecord.
 absl::StatusOr<SearchConfig> SearchFromRecord(absl::string_view record,
                                               absl::string_view record_name,
                                               int argc,
                                               const char* const* argv);
+
+// The same where a message states what flags would.
+absl::StatusOr<SearchConfig> SearchFromRecord(absl::string_view record,
+                                              absl::string_view record_name,
+                                              const SearchConfig& given);
 
 // The rules of single fields and those between fields.
 absl::Status ValidateSearchConfig(const SearchConfig& config);

@@ -195,6 +195,36 @@ TEST(ConfigTest, FalseAndZeroCountAsSet) {
   EXPECT_EQ(config.weight_decay(), 0);
 }
 
+TEST(ConfigTest, AMessageStatesWhatFlagsWould) {
+  SearchConfig given;
+  given.set_epochs(7);
+  given.set_dataset("FashionMNIST");
+  given.set_sep_loss(SearchConfig::L1);
+  const absl::StatusOr<SearchConfig> config = SearchFromMessage(given);
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_TRUE(MessageDifferencer::Equals(
+      *config,
+      Resolved({"--epochs=7", "--dataset=fashion-mnist", "--sep_loss=L1"})
+          .config));
+
+  given.set_recipe("darts-cifar10");
+  given.clear_sep_loss();
+  EXPECT_EQ(SearchFromMessage(given)->batch_size(), 64);
+
+  // The rules are the same too.
+  given.set_sep_loss(SearchConfig::L1);
+  EXPECT_THAT(std::string(SearchFromMessage(given).status().message()),
+              HasSubstr("--sep_loss l1: means nothing where aux_loss_weight"));
+  given.clear_sep_loss();
+  given.set_epochs(0);
+  EXPECT_THAT(std::string(SearchFromMessage(given).status().message()),
+              HasSubstr("epochs"));
+  given.set_epochs(7);
+  given.set_recipe("quik");
+  EXPECT_THAT(std::string(SearchFromMessage(given).status().message()),
+              HasSubstr("did you mean quick?"));
+}
+
 TEST(ConfigTest, TheRecordRepeatsTheRun) {
   const SearchConfig config =
       Resolved({"--learning_rate", "0.0123456789012345678", "--seed",

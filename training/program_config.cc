@@ -215,6 +215,20 @@ absl::Status CheckAgainstRecord(const ProgramConfig& program,
   return absl::OkStatus();
 }
 
+// Makes the values of recipe and file the whole configuration, under `flags`.
+absl::Status MergeFlags(const ProgramConfig& program, const Message& flags,
+                        Message& config) {
+  const std::unique_ptr<Message> without(config.New());
+  without->CopyFrom(config);
+  config.MergeFrom(flags);
+  Clear(config, "config");
+  MakeDefaultsExplicit(config);
+  Canonicalise(config);
+  FD_RETURN_IF_ERROR(CheckFields(config));
+  FD_RETURN_IF_ERROR(CheckOfUse(flags, *without, config));
+  return program.validate(config);
+}
+
 }  // namespace
 
 absl::Status ResolveConfig(const ProgramConfig& program, int argc,
@@ -243,15 +257,18 @@ absl::Status ResolveConfig(const ProgramConfig& program, int argc,
                         program.paper_recipe, ".");
   }
   config.MergeFrom(*file);
-  const std::unique_ptr<Message> without(config.New());
-  without->CopyFrom(config);
-  config.MergeFrom(*flags);
-  Clear(config, "config");
-  MakeDefaultsExplicit(config);
-  Canonicalise(config);
-  FD_RETURN_IF_ERROR(CheckFields(config));
-  FD_RETURN_IF_ERROR(CheckOfUse(*flags, *without, config));
-  return program.validate(config);
+  return MergeFlags(program, *flags, config);
+}
+
+absl::Status ResolveGiven(const ProgramConfig& program, const Message& given,
+                          Message& config) {
+  FD_CHECK(!Has(given, "config") && !Has(given, "resume"));
+  FD_RETURN_IF_ERROR(LoadRecipe(program,
+                                Has(given, "recipe")
+                                    ? Text(given, "recipe")
+                                    : std::string(program.default_recipe),
+                                config));
+  return MergeFlags(program, given, config);
 }
 
 absl::Status GivenOnCommandLine(int argc, const char* const* argv,

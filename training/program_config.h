@@ -52,6 +52,12 @@ absl::Status ResolveConfig(const ProgramConfig& program, int argc,
                            google::protobuf::Message& config,
                            std::string& note);
 
+// The same where a message states what flags would: its `recipe` names the
+// recipe, and it sets neither `config` nor `resume`.
+absl::Status ResolveGiven(const ProgramConfig& program,
+                          const google::protobuf::Message& given,
+                          google::protobuf::Message& config);
+
 // Sets in `given`, which is empty, what the --config file and the flags over
 // it state, in the forms of ResolveConfig.
 absl::Status GivenOnCommandLine(int argc, const char* const* argv,

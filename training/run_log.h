@@ -26,6 +26,10 @@ class RunLog {
   // std::cout and std::cerr, and what they are connected to.
   static RunLog Standard();
 
+  // A log to the same streams with no file yet, for a part of the work that
+  // has one of its own.
+  RunLog WithoutFile() const { return RunLog(out_, err_, terminal_, columns_); }
+
   // From here on lines go to the file too, behind what it holds; what was said
   // before is written to it first.
   absl::Status OpenFile(const std::string& path);

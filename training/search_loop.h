@@ -29,13 +29,9 @@
 #include "training/run_folder.h"
 #include "training/run_log.h"
 #include "training/schedule/lr_schedule.h"
+#include "training/search_files.h"
 
 namespace fairdarts {
-
-// What a search leaves in its folder beside the cells (cell_files.h), the
-// history of every alpha (history.h), timing.csv and checkpoints/.
-inline constexpr char kSearchMetrics[] = "metrics.csv";
-inline constexpr char kSearchWeights[] = "weights.safetensors";  // at its end
 
 struct SearchResult {
   Genotype genotype;

@@ -54,11 +54,23 @@ absl::StatusOr<ResolvedTrain> TrainFromCommandLine(int argc,
   return resolved;
 }
 
+absl::StatusOr<TrainConfig> TrainFromMessage(const TrainConfig& given) {
+  TrainConfig config;
+  FD_RETURN_IF_ERROR(ResolveGiven(Program(), given, config));
+  return config;
+}
+
 absl::StatusOr<TrainConfig> TrainFromRecord(absl::string_view record,
                                             absl::string_view record_name,
                                             int argc, const char* const* argv) {
   TrainConfig given;
   FD_RETURN_IF_ERROR(GivenOnCommandLine(argc, argv, given));
+  return TrainFromRecord(record, record_name, given);
+}
+
+absl::StatusOr<TrainConfig> TrainFromRecord(absl::string_view record,
+                                            absl::string_view record_name,
+                                            const TrainConfig& given) {
   TrainConfig config;
   FD_RETURN_IF_ERROR(
       ResolveFromRecord(Program(), given, record, record_name, config));

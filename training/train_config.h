@@ -26,6 +26,9 @@ struct ResolvedTrain {
 absl::StatusOr<ResolvedTrain> TrainFromCommandLine(int argc,
                                                    const char* const* argv);
 
+// The same where a message states what flags would: ResolveGiven.
+absl::StatusOr<TrainConfig> TrainFromMessage(const TrainConfig& given);
+
 // The configuration of a training that is resumed from the record in
 // `record_name`, with the flags that may differ from it: ResolveFromRecord. A
 // genotype may be given by another name of the same one, a parse method if it
@@ -33,6 +36,11 @@ absl::StatusOr<ResolvedTrain> TrainFromCommandLine(int argc,
 absl::StatusOr<TrainConfig> TrainFromRecord(absl::string_view record,
                                             absl::string_view record_name,
                                             int argc, const char* const* argv);
+
+// The same where a message states what flags would.
+absl::StatusOr<TrainConfig> TrainFromRecord(absl::string_view record,
+                                            absl::string_view record_name,
+                                            const TrainConfig& given);
 
 // The rules of single fields and those between fields.
 absl::Status ValidateTrainConfig(const TrainConfig& config);

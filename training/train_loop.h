@@ -33,11 +33,6 @@
 
 namespace fairdarts {
 
-// What a training leaves in its folder beside the weights (train_files.h), the
-// genotype's files, the record of its configuration and checkpoints/.
-inline constexpr char kTrainMetrics[] = "metrics.csv";
-inline constexpr char kTrainResult[] = "result.json";  // from its end on
-
 struct TrainResult {
   double train_top1 = 0;  // of the last epoch, with augmentation
   // On what was held out, without augmentation; none where nothing was.
