@@ -7,6 +7,10 @@ constexpr Recipe kSearchRecipes[] = {
 #include "training/search_recipes.inc"
 };
 
+constexpr Recipe kStudyRecipes[] = {
+#include "training/study_recipes.inc"
+};
+
 constexpr Recipe kTrainRecipes[] = {
 #include "training/train_recipes.inc"
 };
@@ -14,6 +18,8 @@ constexpr Recipe kTrainRecipes[] = {
 }  // namespace
 
 absl::Span<const Recipe> SearchRecipes() { return kSearchRecipes; }
+
+absl::Span<const Recipe> StudyRecipes() { return kStudyRecipes; }
 
 absl::Span<const Recipe> TrainRecipes() { return kTrainRecipes; }
 

@@ -19,6 +19,9 @@ absl::Span<const Recipe> SearchRecipes();
 // recipes/train, by name: the recipes of //training:train.
 absl::Span<const Recipe> TrainRecipes();
 
+// recipes/study, by name: the recipes of //training:study.
+absl::Span<const Recipe> StudyRecipes();
+
 }  // namespace fairdarts
 
 #endif  // TRAINING_RECIPES_H_
