@@ -73,7 +73,7 @@ class SearchLoop {
 
   // Runs the epochs that remain, or those up to an early stop, after which
   // network and alphas are those after the epoch that its rule chooses, and
-  // leaves the files above in `folder`.
+  // leaves its files (search_files.h) in `folder`.
   // History, metrics and a checkpoint are written after every epoch, and a
   // checkpoint every `checkpoint_steps` steps. There is no best checkpoint:
   // nothing is validated before the last epoch. A signal ends the run with a

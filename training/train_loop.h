@@ -58,7 +58,7 @@ class TrainLoop {
   absl::Status Resume(const Snapshot& snapshot);
 
   // Runs the epochs that remain. After each the held-out images are evaluated,
-  // and the files above and a checkpoint are written. A signal ends the run
+  // and the files (train_files.h) and a checkpoint are written. A signal ends the run
   // with a checkpoint and StopSignals' error. A loss that is not finite ends it
   // with a numbers error that names epoch and step.
   absl::StatusOr<TrainResult> Run(const RunFolder& folder, StopSignals& signals,
