@@ -312,8 +312,8 @@ TEST(ConfigTest, RefusesWhatCannotGoTogether) {
 }
 
 TEST(ConfigTest, RefusesABudgetBelowTheSmallestGenotype) {
-  // The CIFAR network of cells of pools alone has about 0.7 million parameters.
-  EXPECT_THAT(Complaint({"--size_budget", "0.1"}), HasSubstr("0.1"));
+  EXPECT_THAT(Complaint({"--size_budget", "0.1"}),
+              HasSubstr("budget of 100000 parameters"));
   EXPECT_THAT(Complaint({"--flops_budget", "1"}), HasSubstr("budget"));
   EXPECT_THAT(Complaint({"--parse_method", "darts", "--flops_budget", "1"}),
               HasSubstr("budget"));

@@ -14,6 +14,7 @@
 #include "absl/types/optional.h"
 #include "fairdarts/base/status.h"
 #include "genotypes/cost.h"
+#include "genotypes/genotype.h"
 #include "genotypes/python_literal.h"
 #include "training/cell_files.h"
 #include "training/checkpoint/run_lock.h"
@@ -97,6 +98,14 @@ absl::StatusOr<Assignment> NewRun(int argc, const char* const* argv,
   FD_ASSIGN_OR_RETURN(
       const GenotypeArgument argument,
       ResolveGenotypeArgument(resolved.config.genotype(), options));
+  if (resolved.config.reweight() &&
+      argument.genotype.form != GenotypeForm::kWeighted) {
+    return UsageError(absl::StrCat(
+        "reweight: the genotype ", argument.name, " is of ",
+        FormName(argument.genotype.form),
+        ", without weights; search with "
+        "--parse_method=darts --reweight, or derive so, to have some"));
+  }
   log.Info(absl::StrCat("genotype ", argument.name, ": ",
                         ToPythonText(argument.genotype)));
   if (!argument.note.empty()) log.Info(argument.note);

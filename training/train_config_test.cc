@@ -226,7 +226,6 @@ TEST(TrainConfigTest, WhatCannotBeHonouredHasAReason) {
               StartsWith("--model_path saved_models: upstream's training "));
   EXPECT_THAT(Complaint({"--opt", "Adam"}), HasSubstr("use sgd"));
   EXPECT_THAT(Complaint({"--anneal_max", "300"}), HasSubstr("--epochs"));
-  EXPECT_THAT(Complaint({"--reweight"}), HasSubstr("leave it out"));
 }
 
 TEST(TrainConfigTest, OfTheGpusOnlyTheFirstIsUsed) {

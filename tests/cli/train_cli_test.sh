@@ -30,6 +30,8 @@ tiny=(--data=small --epochs=2 --steps_per_epoch=3 --batch_size=16
 # What is wrong is named.
 refuse 2 "did you mean" "$train" --genotype=FairDARTS_z
 refuse 2 "parse_method" "$train" --arch=FairDARTS_a --parse_method=darts
+refuse 2 "reweight: the genotype" "$train" --arch=FairDARTS_a --reweight
+refuse 3 "nowhere" "$train" --arch=DARTS_EXP1_RE1 --reweight --data=nowhere
 refuse 2 "--start-epoch" "$train" --start-epoch=3
 refuse 2 "--multi-gpus" "$train" --multi-gpus
 refuse 2 "batch_size" "$train" "${tiny[@]}" --batch_size=400
