@@ -1,5 +1,7 @@
 #include "fairdarts/alpha_hessian.h"
 
+#include <algorithm>
+
 #include "ops/torch_status.h"
 
 namespace fairdarts {
@@ -28,23 +30,35 @@ class ModeGuard {
 
 AlphaHessian::AlphaHessian(Supernet& supernet, const Alphas& alphas,
                            Relaxation relaxation, const Batch& batch)
-    : alphas_(alphas) {
-  supernet.eval();
-  const torch::Tensor loss = torch::nn::functional::cross_entropy(
-      supernet.Forward(batch.images, Relax(alphas, relaxation)), batch.labels);
-  gradient_ = Flat(torch::autograd::grad(
-      {loss}, {alphas_.normal, alphas_.reduce}, /*grad_outputs=*/{},
-      /*retain_graph=*/true, /*create_graph=*/true));
+    : supernet_(supernet),
+      alphas_(alphas),
+      relaxation_(relaxation),
+      batch_(batch) {
+  supernet_.eval();
 }
 
 Vector AlphaHessian::Times(const Vector& v) const {
+  const variable_list inputs = {alphas_.normal, alphas_.reduce};
   const torch::Tensor along =
-      torch::tensor(v, gradient_.options().requires_grad(false));
-  const torch::Tensor product = Flat(torch::autograd::grad(
-      {gradient_}, {alphas_.normal, alphas_.reduce}, {along},
-      /*retain_graph=*/true));
-  const torch::Tensor plain =
-      product.to(torch::kCPU, torch::kDouble).contiguous();
+      torch::tensor(v, torch::TensorOptions(alphas_.normal.scalar_type())
+                           .device(alphas_.normal.device()));
+  const int64_t images = batch_.images.size(0);
+  torch::Tensor sum;
+  for (int64_t begin = 0; begin < images; begin += kPartImages) {
+    const int64_t end = std::min(begin + kPartImages, images);
+    const torch::Tensor loss = torch::nn::functional::cross_entropy(
+        supernet_.Forward(batch_.images.slice(0, begin, end),
+                          Relax(alphas_, relaxation_)),
+        batch_.labels.slice(0, begin, end));
+    const torch::Tensor gradient = Flat(torch::autograd::grad(
+        {loss}, inputs, /*grad_outputs=*/{}, /*retain_graph=*/true,
+        /*create_graph=*/true));
+    const double share = static_cast<double>(end - begin) / images;
+    const torch::Tensor product =
+        share * Flat(torch::autograd::grad({gradient}, inputs, {along}));
+    sum = sum.defined() ? sum + product : product;
+  }
+  const torch::Tensor plain = sum.to(torch::kCPU, torch::kDouble).contiguous();
   const double* const values = plain.const_data_ptr<double>();
   return Vector(values, values + plain.numel());
 }

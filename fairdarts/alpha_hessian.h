@@ -20,21 +20,27 @@ namespace fairdarts {
 // all alphas together, normal before reduce and row by row.
 class AlphaHessian {
  public:
-  // A forward and a backward that can be differentiated, on the network's
-  // plain modules. The network is in evaluation mode from here on. Throws what
-  // torch throws.
+  // The network must outlive it, and is in evaluation mode from here on.
   AlphaHessian(Supernet& supernet, const Alphas& alphas, Relaxation relaxation,
                const Batch& batch);
 
-  int size() const { return static_cast<int>(gradient_.numel()); }
+  int size() const {
+    return static_cast<int>(alphas_.normal.numel() + alphas_.reduce.numel());
+  }
 
-  // H v, by differentiating the gradient along v: exact but for rounding.
-  // Throws what torch throws.
+  // H v, by differentiating the gradient along v: exact but for rounding. On
+  // the network's plain modules, kPartImages images at a time, since L is their
+  // mean: three passes of each, whose graphs are kept for one part only. Throws
+  // what torch throws.
   Vector Times(const Vector& v) const;
 
+  static constexpr int64_t kPartImages = 16;
+
  private:
+  Supernet& supernet_;
   const Alphas alphas_;
-  torch::Tensor gradient_;  // [size()], with its graph
+  const Relaxation relaxation_;
+  const Batch batch_;
 };
 
 // Its largest eigenvalue. The network's mode is as it was afterwards, its

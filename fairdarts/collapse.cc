@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "absl/strings/str_format.h"
-#include "genotypes/edge_layout.h"
 
 namespace fairdarts {
 namespace {
@@ -64,9 +63,9 @@ std::vector<std::string> CollapseWarnings(
   if (skips >= kCollapsedSkips &&
       (last == 0 || epochs[last - 1].normal_skips < kCollapsedSkips)) {
     warnings.push_back(absl::StrFormat(
-        "warning: skip collapse: %d of the %d chosen edges of the normal cell "
-        "are skip connections",
-        skips, 2 * kS1Nodes));
+        "warning: skip collapse: the normal cell of the genotype has %d skip "
+        "connections",
+        skips));
   }
   const absl::optional<Rise> rise = EigenvalueRise(epochs, last);
   if (rise.has_value() && !EigenvalueRise(epochs, last - 1).has_value()) {

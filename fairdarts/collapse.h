@@ -23,7 +23,7 @@ inline constexpr double kEigenvalueRise = 1.3;
 
 // What one epoch ended with.
 struct EpochSigns {
-  int normal_skips = 0;  // among the chosen edges of the normal cell
+  int normal_skips = 0;  // in the normal cell of the genotype of now
   // Of the validation loss's Hessian in the alphas, where it was measured.
   absl::optional<double> eigenvalue;
 };

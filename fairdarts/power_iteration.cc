@@ -1,6 +1,8 @@
 #include "fairdarts/power_iteration.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "fairdarts/base/check.h"
@@ -37,6 +39,7 @@ absl::StatusOr<LargestEigenvalue> FindLargestEigenvalue(
   RandomStream stream("power iteration", {options.seed});
   Vector v = UnitVector(size, stream);
   LargestEigenvalue result;
+  result.value = -std::numeric_limits<double>::infinity();
   double shift = 0;
   double before = 0;
   while (result.products < options.max_products) {
@@ -44,7 +47,9 @@ absl::StatusOr<LargestEigenvalue> FindLargestEigenvalue(
     FD_CHECK_EQ(next.size(), v.size());
     ++result.products;
     // v has length 1: Rayleigh's quotient, and how much H + shift stretches it.
-    result.value = Dot(v, next);
+    const double quotient = Dot(v, next);
+    // None is above the largest eigenvalue.
+    result.value = std::max(result.value, quotient);
     for (int i = 0; i < size; ++i) next[i] += shift * v[i];
     const double length = std::sqrt(Dot(next, next));
     if (!std::isfinite(length)) {
@@ -60,7 +65,7 @@ absl::StatusOr<LargestEigenvalue> FindLargestEigenvalue(
     // Rayleigh's quotient falls short of the length while eigenvectors of both
     // signs are mixed; only with a shift it cannot be.
     if (settled) {
-      if (shift > 0 || result.value >= (1 - options.tolerance) * length) {
+      if (shift > 0 || quotient >= (1 - options.tolerance) * length) {
         result.converged = true;
         return result;
       }

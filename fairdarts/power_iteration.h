@@ -21,7 +21,7 @@ struct PowerIterationOptions {
 };
 
 struct LargestEigenvalue {
-  double value = 0;
+  double value = 0;  // the largest that was seen, where it has not settled
   int products = 0;
   bool converged = false;
 };

@@ -100,6 +100,22 @@ TEST(PowerIterationTest, SaysWhereItHasNotSettled) {
   EXPECT_LE(found->value, 1);
 }
 
+TEST(PowerIterationTest, ALateRestartLosesNothing) {
+  // Powers settle on -9 first; whatever the number of products, the value is
+  // that of no worse a vector than with fewer.
+  const SymmetricMatrix matrix({5, 1, -9, 0.5});
+  double best = -10;
+  for (int products = 1; products < 150; ++products) {
+    PowerIterationOptions options = Exact();
+    options.max_products = products;
+    const auto found = matrix.Find(options);
+    ASSERT_TRUE(found.ok());
+    EXPECT_GE(found->value, best) << products;
+    best = found->value;
+  }
+  EXPECT_NEAR(best, 5, kTolerance);
+}
+
 TEST(PowerIterationTest, PassesOnWhatFails) {
   const auto with = [](double value) {
     return FindLargestEigenvalue(2, {},

@@ -145,10 +145,10 @@ absl::Status NoneFits(const RandomSearchOptions& options, int index,
   } else {
     reached = "none of them had that many skips";
   }
-  return UsageError(absl::StrCat(
-      "random search, genotype ", index, ": none of ", options.max_draws,
-      " draws had ", RequestText(options), "; ", reached,
-      ": ask for what is not as rare, or allow more draws"));
+  return UsageError(absl::StrCat("random search, genotype ", index,
+                                 ": none of ", options.max_draws, " draws had ",
+                                 RequestText(options), "; ", reached,
+                                 ": ask for what is not as rare"));
 }
 
 absl::StatusOr<RandomGenotype> FirstThatFits(

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "fairdarts/base/status.h"
+#include "fairdarts/collapse.h"
 #include "fairdarts/discretization.h"
 #include "fairdarts/noise_schedule.h"
 #include "genotypes/edge_layout.h"
@@ -59,7 +60,8 @@ absl::Status Validate(const google::protobuf::Message& message) {
 ProgramConfig Program() {
   ProgramConfig program;
   program.program = "search";
-  program.summary = "Searches for the cells of a network with FairDARTS.";
+  program.summary =
+      "Searches for the cells of a network with FairDARTS or DARTS.";
   program.recipes = SearchRecipes();
   program.default_recipe = kDefaultSearchRecipe;
   program.paper_recipe = "fairdarts-cifar10";
@@ -124,6 +126,14 @@ std::vector<std::string> SearchWarnings(const SearchConfig& config) {
           "in the last of %d epochs",
           config.max_step(), *scale, config.epochs()));
     }
+  }
+  if (config.early_stop() == SearchConfig::EIGENVALUE &&
+      config.epochs() <= 2 * kEigenvalueWindow) {
+    warnings.push_back(
+        absl::StrFormat("warning: early stop too late: the eigenvalue's rule "
+                        "compares two times "
+                        "%d epochs, and the search has %d",
+                        kEigenvalueWindow, config.epochs()));
   }
   return warnings;
 }

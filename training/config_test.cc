@@ -313,7 +313,7 @@ TEST(ConfigTest, RefusesWhatCannotGoTogether) {
 
 TEST(ConfigTest, RefusesABudgetBelowTheSmallestGenotype) {
   EXPECT_THAT(Complaint({"--size_budget", "0.1"}),
-              HasSubstr("budget of 100000 parameters"));
+              HasSubstr("size_budget 0.1: "));
   EXPECT_THAT(Complaint({"--flops_budget", "1"}), HasSubstr("budget"));
   EXPECT_THAT(Complaint({"--parse_method", "darts", "--flops_budget", "1"}),
               HasSubstr("budget"));
@@ -333,6 +333,10 @@ TEST(ConfigTest, WarnsOfWhatIsSeldomMeant) {
   EXPECT_THAT(warnings({"--noise_darts", "--max_step", "30"}),
               ElementsAre(HasSubstr("max_step 30 leaves noise of scale 0.794 "
                                     "in the last of 10 epochs")));
+  EXPECT_THAT(warnings({"--early_stop", "eigenvalue"}),
+              ElementsAre(HasSubstr("warning: early stop too late: ")));
+  EXPECT_THAT(warnings({"--early_stop", "eigenvalue", "--epochs", "11"}),
+              IsEmpty());
 }
 
 TEST(ConfigTest, RefusesUnknownNames) {

@@ -70,16 +70,6 @@ absl::StatusOr<MatrixPaths> PathsOf(const DeriveConfig& config) {
                      UserPath(config.reduce_weight())};
 }
 
-GenotypeChoiceOptions OptionsOf(const DeriveConfig& config) {
-  GenotypeChoiceOptions options;
-  options.rule = RuleOf(config.parse_method());
-  options.threshold = static_cast<float>(config.op_threshold());
-  options.flops_budget = config.flops_budget();
-  options.size_budget = config.size_budget();
-  options.reweight = config.reweight();
-  return options;
-}
-
 void LogMissing(const GenotypeCell& cell, const char* name, RunLog& log) {
   const std::vector<int> missing = NodesWithoutInput(cell);
   if (missing.empty()) return;
@@ -92,7 +82,7 @@ absl::Status Derive(int argc, const char* const* argv, RunLog& log) {
   FD_RETURN_IF_ERROR(ParseFlags(argc, argv, config));
   FD_RETURN_IF_ERROR(CheckFields(config));
   FD_RETURN_IF_ERROR(CheckRunName(config.save()));
-  const GenotypeChoiceOptions options = OptionsOf(config);
+  const GenotypeChoiceOptions options = ChoiceOptions(config);
   FD_RETURN_IF_ERROR(CheckGenotypeChoice(options));
   FD_ASSIGN_OR_RETURN(const MatrixPaths paths, PathsOf(config));
   FD_ASSIGN_OR_RETURN(const EdgeMatrix normal, ReadMatrix(paths.normal));

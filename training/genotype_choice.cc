@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -32,6 +33,19 @@ absl::optional<int64_t> BoundOf(double millions) {
   return std::llround(millions * kMega);
 }
 
+// "flops_budget 400", for errors.
+std::string BudgetNames(const GenotypeChoiceOptions& options) {
+  std::string names;
+  if (options.flops_budget > 0) {
+    absl::StrAppend(&names, "flops_budget ", options.flops_budget);
+  }
+  if (options.size_budget > 0) {
+    absl::StrAppend(&names, names.empty() ? "" : ", ", "size_budget ",
+                    options.size_budget);
+  }
+  return names;
+}
+
 }  // namespace
 
 absl::Status CheckGenotypeChoice(const GenotypeChoiceOptions& options) {
@@ -55,10 +69,11 @@ absl::StatusOr<GenotypeChoice> ChooseGenotype(
   const Budget budget{BoundOf(options.flops_budget),
                       BoundOf(options.size_budget)};
   if (budget.macs.has_value() || budget.parameters.has_value()) {
-    FD_ASSIGN_OR_RETURN(
-        const BudgetedGenotype budgeted,
+    const absl::StatusOr<BudgetedGenotype> found =
         DiscretizeUnderBudget(normal, reduce, options.rule, options.threshold,
-                              budget, NetworkConfig::Cifar()));
+                              budget, NetworkConfig::Cifar());
+    if (!found.ok()) return Annotate(found.status(), BudgetNames(options));
+    const BudgetedGenotype& budgeted = *found;
     choice.genotype = budgeted.genotype;
     choice.note = absl::StrFormat(
         "budget: kept with %.3f M multiply-adds and %.3f M parameters (CIFAR, "

@@ -13,6 +13,7 @@ void ForEachColumn(const EpochMetrics& m, const Visit& visit) {
   visit("train_loss", m.train_loss);
   visit("train_cross_entropy", m.train_cross_entropy);
   visit("train_zero_one", m.train_zero_one);
+  visit("train_cost", m.train_cost);
   visit("train_top1", m.train_top1);
   visit("alpha_loss", m.alpha_loss);
   visit("alpha_cross_entropy", m.alpha_cross_entropy);

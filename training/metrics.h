@@ -17,6 +17,7 @@ struct EpochMetrics {
   double train_loss = 0;     // cross-entropy and weighted zero-one loss
   double train_cross_entropy = 0;
   double train_zero_one = 0;  // before its weight
+  double train_cost = 0;      // of the candidates, weighted
   double train_top1 = 0;
   // The same of the alpha steps, where there are any (bi-level).
   absl::optional<double> alpha_loss;
@@ -27,7 +28,8 @@ struct EpochMetrics {
   absl::optional<double> valid_loss;
   absl::optional<double> valid_top1;
   // At the end of the epoch.
-  int normal_skips = 0;  // skip connections among the chosen edges
+  // Skip connections among the two best edges of each node.
+  int normal_skips = 0;
   int reduce_skips = 0;
   int past_threshold = 0;  // of all candidates of both cells
   int decided = 0;         // of the best candidates of the two best edges a

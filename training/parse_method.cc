@@ -23,14 +23,4 @@ NoiseScheduler SchedulerOf(const SearchConfig& config) {
              : NoiseScheduler::kCosine;
 }
 
-GenotypeChoiceOptions ChoiceOptions(const SearchConfig& config) {
-  GenotypeChoiceOptions options;
-  options.rule = RuleOf(config.parse_method());
-  options.threshold = static_cast<float>(config.op_threshold());
-  options.flops_budget = config.flops_budget();
-  options.size_budget = config.size_budget();
-  options.reweight = config.reweight();
-  return options;
-}
-
 }  // namespace fairdarts

@@ -14,8 +14,17 @@ DiscretizationRule RuleOf(SearchConfig::ParseMethod method);
 
 NoiseScheduler SchedulerOf(const SearchConfig& config);
 
-// How the genotype is chosen at the end of the search.
-GenotypeChoiceOptions ChoiceOptions(const SearchConfig& config);
+// How the genotype is chosen, of a configuration with these fields.
+template <typename Config>
+GenotypeChoiceOptions ChoiceOptions(const Config& config) {
+  GenotypeChoiceOptions options;
+  options.rule = RuleOf(config.parse_method());
+  options.threshold = static_cast<float>(config.op_threshold());
+  options.flops_budget = config.flops_budget();
+  options.size_budget = config.size_budget();
+  options.reweight = config.reweight();
+  return options;
+}
 
 }  // namespace fairdarts
 

@@ -129,7 +129,7 @@ bool IsOff(const Message& message, const FieldDescriptor& field) {
 
 // A value that does nothing, since what it belongs to is off, is not passed
 // over when a flag gives it; where `without` the flags has the same, the user
-// has only been explicit.
+// has only been explicit. Files may be records of runs, which state all values.
 absl::Status CheckOfUse(const Message& flags, const Message& without,
                         const Message& config) {
   std::vector<const FieldDescriptor*> given;

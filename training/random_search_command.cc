@@ -1,14 +1,37 @@
 #include "training/random_search_command.h"
 
+#include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
 #include "fairdarts/base/status.h"
 #include "fairdarts/random_search.h"
 #include "genotypes/python_literal.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
 
 namespace fairdarts {
+
+absl::Status CheckRandomSearchFlags(const SearchConfig& flags) {
+  std::vector<const google::protobuf::FieldDescriptor*> given;
+  flags.GetReflection()->ListFields(flags, &given);
+  for (const google::protobuf::FieldDescriptor* const field : given) {
+    bool known = false;
+    for (const absl::string_view name :
+         {"random_search", "seed", "num_identity", "num_arch",
+          "flops_threshold", "recipe", "config"}) {
+      known |= field->name() == std::string(name);
+    }
+    if (known) continue;
+    return UsageError(absl::StrCat(
+        "--", field->name(),
+        ": random search looks only at --seed, --num_identity, --num_arch and "
+        "--flops_threshold; leave it out"));
+  }
+  return absl::OkStatus();
+}
 
 absl::Status RandomSearch(const SearchConfig& config, RunLog& log) {
   constexpr double kMega = 1e6;

@@ -10,6 +10,10 @@
 
 namespace fairdarts {
 
+// OK where `flags`, what the command line states, has only fields that a random
+// search looks at; else a usage error that names the first other.
+absl::Status CheckRandomSearchFlags(const SearchConfig& flags);
+
 // Says num_arch genotypes with num_identity skip connections in the normal cell
 // and at least flops_threshold MFLOPs, the list of config.seed(), as Python
 // that can stand in upstream's genotypes.py:

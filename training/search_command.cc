@@ -173,14 +173,30 @@ absl::Status Estimate(int argc, const char* const* argv, RunLog& log) {
   return absl::OkStatus();
 }
 
+// Whether the arguments ask for random genotypes alone.
+absl::StatusOr<bool> RandomSearchFlag(int argc, const char* const* argv) {
+  SearchConfig flags;
+  FD_RETURN_IF_ERROR(ParseFlags(argc, argv, flags));
+  if (flags.random_search()) FD_RETURN_IF_ERROR(CheckRandomSearchFlags(flags));
+  return flags.random_search();
+}
+
 absl::Status Search(int argc, const char* const* argv, RunLog& log) {
+  FD_ASSIGN_OR_RETURN(const bool random, RandomSearchFlag(argc, argv));
+  if (random) {
+    FD_ASSIGN_OR_RETURN(const ResolvedSearch resolved,
+                        SearchFromCommandLine(argc, argv));
+    return RandomSearch(resolved.config, log);
+  }
   FD_ASSIGN_OR_RETURN(const bool estimate, EstimateFlag(argc, argv));
   if (estimate) return Estimate(argc, argv, log);
   StopSignals signals;
   FD_ASSIGN_OR_RETURN(const Assignment assignment,
                       FindAssignment(argc, argv, log));
   const SearchConfig& config = assignment.config;
-  if (config.random_search()) return RandomSearch(config, log);
+  if (config.random_search()) {
+    return UsageError("random_search: give it as a flag, not in a file");
+  }
   SetUpCompute(config.threads());
   FD_ASSIGN_OR_RETURN(const Dataset dataset, LoadTrainingSplit(config));
   FD_ASSIGN_OR_RETURN(const std::unique_ptr<SearchLoop> loop,

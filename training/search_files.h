@@ -8,6 +8,7 @@ namespace fairdarts {
 
 inline constexpr char kSearchMetrics[] = "metrics.csv";
 inline constexpr char kSearchWeights[] = "weights.safetensors";  // at its end
+inline constexpr char kSearchResult[] = "result.json";  // from its end on
 
 }  // namespace fairdarts
 

@@ -67,6 +67,7 @@ void Add(LossValues& sum, const LossValues& loss) {
   sum.total += loss.total;
   sum.cross_entropy += loss.cross_entropy;
   sum.zero_one += loss.zero_one;
+  sum.cost += loss.cost;
 }
 
 // What images were normalised with, one number a channel.
@@ -78,18 +79,26 @@ std::string Numbers(const std::vector<double>& values) {
 
 std::string EpochLine(const EpochMetrics& metrics, int epochs,
                       const Decision& decision, double images_per_second) {
+  const std::string cost =
+      metrics.train_cost != 0
+          ? absl::StrFormat(", cost %.4f", metrics.train_cost)
+          : "";
+  const std::string eigenvalue =
+      metrics.eigenvalue.has_value()
+          ? absl::StrFormat("eigenvalue %.4g  ", *metrics.eigenvalue)
+          : "";
   const std::string alpha =
       metrics.alpha_loss.has_value()
           ? absl::StrFormat("  alpha loss %.4f", *metrics.alpha_loss)
           : "";
   return absl::StrFormat(
       "epoch %d/%d: lr %.4g  train loss %.4f (cross-entropy %.4f, zero-one "
-      "%.4f)%s  train top-1 %.2f %%  skips chosen %d+%d  "
-      "candidates past the threshold %d of %d, undecided %d  %.0f images/s",
+      "%.4f%s)%s  train top-1 %.2f %%  skips chosen %d+%d  "
+      "candidates past the threshold %d of %d, undecided %d  %s%.0f images/s",
       metrics.epoch + 1, epochs, metrics.learning_rate, metrics.train_loss,
-      metrics.train_cross_entropy, metrics.train_zero_one, alpha,
+      metrics.train_cross_entropy, metrics.train_zero_one, cost, alpha,
       100 * metrics.train_top1, metrics.normal_skips, metrics.reduce_skips,
-      metrics.past_threshold, decision.weights, metrics.undecided,
+      metrics.past_threshold, decision.weights, metrics.undecided, eigenvalue,
       images_per_second);
 }
 
@@ -110,21 +119,22 @@ std::string KeptEpochName(int epoch) {
                       absl::Dec(epoch, absl::kZeroPad4), ".safetensors");
 }
 
-// [epochs, 2]: skip connections, and the eigenvalue or NaN.
+// [epochs, 3]: skip connections, whether there is an eigenvalue, and it.
 void PutSigns(const std::vector<EpochSigns>& signs, Snapshot& snapshot) {
   const torch::Tensor tensor =
-      torch::empty({static_cast<int64_t>(signs.size()), 2}, torch::kDouble);
+      torch::empty({static_cast<int64_t>(signs.size()), 3}, torch::kDouble);
   double* data = tensor.mutable_data_ptr<double>();
   for (const EpochSigns& epoch : signs) {
     *data++ = epoch.normal_skips;
-    *data++ = epoch.eigenvalue.value_or(std::nan(""));
+    *data++ = epoch.eigenvalue.has_value() ? 1 : 0;
+    *data++ = epoch.eigenvalue.value_or(0);
   }
   snapshot.PutTensor(kSigns, tensor);
 }
 
 absl::StatusOr<std::vector<EpochSigns>> TakeSigns(const Snapshot& snapshot,
                                                   int64_t epochs) {
-  torch::Tensor tensor = torch::empty({epochs, 2}, torch::kDouble);
+  torch::Tensor tensor = torch::empty({epochs, 3}, torch::kDouble);
   FD_RETURN_IF_ERROR(snapshot.CopyTensorTo(kSigns, tensor));
   const double* data = tensor.const_data_ptr<double>();
   std::vector<EpochSigns> signs(epochs);
@@ -135,8 +145,9 @@ absl::StatusOr<std::vector<EpochSigns>> TakeSigns(const Snapshot& snapshot,
           kSigns, ": ", skips, " skip connections of ", 2 * kS1Nodes));
     }
     epoch.normal_skips = static_cast<int>(skips);
+    const bool measured = *data++ != 0;
     const double eigenvalue = *data++;
-    if (!std::isnan(eigenvalue)) epoch.eigenvalue = eigenvalue;
+    if (measured) epoch.eigenvalue = eigenvalue;
   }
   return signs;
 }
@@ -149,6 +160,7 @@ void PutLosses(absl::string_view name, const LossValues& losses,
   snapshot.PutReal(absl::StrCat(name, "/total"), losses.total);
   snapshot.PutReal(absl::StrCat(name, "/cross_entropy"), losses.cross_entropy);
   snapshot.PutReal(absl::StrCat(name, "/zero_one"), losses.zero_one);
+  snapshot.PutReal(absl::StrCat(name, "/cost"), losses.cost);
 }
 
 absl::StatusOr<LossValues> TakeLosses(const Snapshot& snapshot,
@@ -160,6 +172,7 @@ absl::StatusOr<LossValues> TakeLosses(const Snapshot& snapshot,
                       snapshot.Real(absl::StrCat(name, "/cross_entropy")));
   FD_ASSIGN_OR_RETURN(losses.zero_one,
                       snapshot.Real(absl::StrCat(name, "/zero_one")));
+  FD_ASSIGN_OR_RETURN(losses.cost, snapshot.Real(absl::StrCat(name, "/cost")));
   return losses;
 }
 
@@ -287,6 +300,7 @@ Snapshot SearchLoop::TakeSnapshot() const {
   snapshot.PutText(kTimingFile, state_.timing);
   if (state_.valid_top1.has_value()) {
     snapshot.PutReal("valid_top1", *state_.valid_top1);
+    snapshot.PutReal("valid_loss", *state_.valid_loss);
   }
   return snapshot;
 }
@@ -320,6 +334,7 @@ absl::Status SearchLoop::Resume(const Snapshot& snapshot) {
   FD_ASSIGN_OR_RETURN(state.timing, snapshot.Text(kTimingFile));
   if (snapshot.HasText("valid_top1")) {
     FD_ASSIGN_OR_RETURN(state.valid_top1, snapshot.Real("valid_top1"));
+    FD_ASSIGN_OR_RETURN(state.valid_loss, snapshot.Real("valid_loss"));
   }
   if (state.valid_top1.has_value() != (state.epoch == config_.epochs())) {
     return snapshot.Error(
@@ -439,7 +454,10 @@ absl::Status SearchLoop::KeepEpoch(const RunFolder& folder) const {
 }
 
 absl::Status SearchLoop::RemoveKeptEpochs(const RunFolder& folder) const {
+  const absl::optional<int> returned_to = EarlyStop();
   for (int epoch = 0; epoch < state_.epoch; ++epoch) {
+    // Where it is taken up again there is nothing else to return to.
+    if (epoch == returned_to) continue;
     FD_RETURN_IF_ERROR(folder.Remove(KeptEpochName(epoch)));
   }
   return absl::OkStatus();
@@ -459,6 +477,12 @@ absl::Status SearchLoop::ReturnTo(int epoch, const RunFolder& folder,
   FD_ASSIGN_OR_RETURN(
       const Snapshot snapshot,
       ReadCheckpoint(folder.File(KeptEpochName(epoch)), RunKind::kSearch));
+  FD_RETURN_IF_ERROR(CheckDataRecord(snapshot, *dataset_));
+  FD_ASSIGN_OR_RETURN(const int64_t ended, snapshot.Integer("epoch"));
+  if (ended != epoch + 1) {
+    return snapshot.Error(absl::StrCat("epoch ", ended, ": must be that of a ",
+                                       "state after epoch ", epoch + 1));
+  }
   return LoadModel(snapshot);
 }
 
@@ -472,7 +496,10 @@ absl::StatusOr<double> SearchLoop::MeasureEigenvalue(RunLog& log) {
   const int64_t begin = sampler_.weight_samples();
   const int64_t images =
       std::min<int64_t>(config_.batch_size(), sampler_.alpha_samples());
+  // The rule looks for a rise by 1.3.
   PowerIterationOptions options;
+  options.tolerance = 0.01;
+  options.max_products = 50;
   options.seed = config_.seed();
   FD_ASSIGN_OR_RETURN(
       const LargestEigenvalue found,
@@ -499,6 +526,7 @@ absl::Status SearchLoop::EndEpoch(const RunFolder& folder, Progress& progress,
   metrics.train_loss = state_.train.total / steps;
   metrics.train_cross_entropy = state_.train.cross_entropy / steps;
   metrics.train_zero_one = state_.train.zero_one / steps;
+  metrics.train_cost = state_.train.cost / steps;
   metrics.train_top1 =
       static_cast<double>(state_.correct) / state_.train_images;
   if (!config_.single_level()) {
@@ -527,6 +555,7 @@ absl::Status SearchLoop::EndEpoch(const RunFolder& folder, Progress& progress,
     FD_ASSIGN_OR_RETURN(metrics.eigenvalue, MeasureEigenvalue(log));
   }
   absl::optional<double> valid_top1;
+  absl::optional<double> valid_loss;
   if (state_.epoch + 1 == config_.epochs()) {
     const absl::Time start = absl::Now();
     FD_ASSIGN_OR_RETURN(const Classification counts,
@@ -540,6 +569,7 @@ absl::Status SearchLoop::EndEpoch(const RunFolder& folder, Progress& progress,
     metrics.valid_loss = counts.loss();
     metrics.valid_top1 = counts.top1();
     valid_top1 = counts.top1();
+    valid_loss = counts.loss();
   }
   const double images_per_second = state_.images / state_.seconds;
   log.Info(EpochLine(metrics, config_.epochs(), decision, images_per_second));
@@ -550,12 +580,16 @@ absl::Status SearchLoop::EndEpoch(const RunFolder& folder, Progress& progress,
   next.batch_seconds = state_.batch_seconds;
   next.history = state_.history;
   next.signs = state_.signs;
-  next.signs.push_back({metrics.normal_skips, metrics.eigenvalue});
+  FD_ASSIGN_OR_RETURN(
+      const Genotype genotype,
+      Discretize(normal, reduce, RuleOf(config_.parse_method()), threshold));
+  next.signs.push_back({CountSkips(genotype.normal), metrics.eigenvalue});
   next.metrics = absl::StrCat(state_.metrics, MetricsRow(metrics));
   next.timing =
       absl::StrCat(state_.timing,
                    TimingRow(state_.epoch, state_.seconds, images_per_second));
   next.valid_top1 = valid_top1;
+  next.valid_loss = valid_loss;
   state_ = std::move(next);
   for (const std::string& warning : CollapseWarnings(state_.signs)) {
     log.Info(warning);
@@ -571,10 +605,11 @@ absl::Status SearchLoop::EndEpoch(const RunFolder& folder, Progress& progress,
 absl::StatusOr<SearchResult> SearchLoop::Run(const RunFolder& folder,
                                              StopSignals& signals,
                                              RunLog& log) {
-  if (state_.epoch < config_.epochs()) {
+  if (state_.epoch < config_.epochs() && !EarlyStop().has_value()) {
     // The files say what this run has done so far, also where one that went on
     // longer was taken up again further back.
     FD_RETURN_IF_ERROR(folder.Remove(kSearchWeights));
+    FD_RETURN_IF_ERROR(folder.Remove(kSearchResult));
     FD_RETURN_IF_ERROR(folder.Write(kSearchMetrics, state_.metrics));
     FD_RETURN_IF_ERROR(folder.Write(kTimingFile, state_.timing));
   }
@@ -636,6 +671,27 @@ absl::StatusOr<SearchResult> SearchLoop::Run(const RunFolder& folder,
   return Finish(folder, log);
 }
 
+// The smallest network was priced before the search began; what candidates past
+// the threshold leave to choose from shows only at its end, which it must not
+// cost.
+absl::StatusOr<GenotypeChoice> SearchLoop::Choose() const {
+  GenotypeChoiceOptions options = ChoiceOptions(config_);
+  absl::StatusOr<GenotypeChoice> choice =
+      ChooseGenotype(NormalWeights(), ReduceWeights(), options);
+  if (choice.ok()) return choice;
+  options.flops_budget = 0;
+  options.size_budget = 0;
+  absl::StatusOr<GenotypeChoice> without =
+      ChooseGenotype(NormalWeights(), ReduceWeights(), options);
+  if (without.ok()) {
+    without->note = absl::StrCat(
+        "warning: budget not kept, the genotype is "
+        "the rule's own: ",
+        choice.status().message());
+  }
+  return without;
+}
+
 absl::StatusOr<SearchResult> SearchLoop::Finish(const RunFolder& folder,
                                                 RunLog& log) {
   const float threshold = static_cast<float>(config_.op_threshold());
@@ -648,18 +704,22 @@ absl::StatusOr<SearchResult> SearchLoop::Finish(const RunFolder& folder,
     FD_RETURN_IF_ERROR(ReturnTo(*result.returned_to, folder, log));
     FD_ASSIGN_OR_RETURN(const Classification counts,
                         ClassifyAlphaHalf(sampler_.alpha_samples()));
+    if (!std::isfinite(counts.loss())) {
+      return NumbersError(
+          absl::StrCat("the loss on the alpha half is ", counts.loss()));
+    }
     result.valid_top1 = counts.top1();
+    result.valid_loss = counts.loss();
   } else {
     result.valid_top1 = *state_.valid_top1;
+    result.valid_loss = *state_.valid_loss;
   }
   FD_ASSIGN_OR_RETURN(result.decision,
                       Decide(NormalWeights(), ReduceWeights(), threshold));
   // First, so that they are there for another choice where this one fails.
   FD_RETURN_IF_ERROR(
       WriteWeightMatrices(NormalWeights(), ReduceWeights(), folder));
-  FD_ASSIGN_OR_RETURN(
-      GenotypeChoice choice,
-      ChooseGenotype(NormalWeights(), ReduceWeights(), ChoiceOptions(config_)));
+  FD_ASSIGN_OR_RETURN(GenotypeChoice choice, Choose());
   result.genotype = std::move(choice.genotype);
   result.note = std::move(choice.note);
   FD_RETURN_IF_ERROR(WriteGenotypeFiles(result.genotype, folder));
@@ -671,6 +731,15 @@ absl::StatusOr<SearchResult> SearchLoop::Finish(const RunFolder& folder,
            {"dataset", dataset_->name},
            {"mean", Numbers(dataset_->mean)},
            {"standard_deviation", Numbers(dataset_->standard_deviation)}}));
+  FD_RETURN_IF_ERROR(folder.Write(
+      kSearchResult,
+      absl::StrFormat("{\"epochs\": %d, \"returned_to\": %s, "
+                      "\"valid_loss\": %.9g, \"valid_top1\": %.9g}\n",
+                      state_.epoch,
+                      result.returned_to.has_value()
+                          ? absl::StrCat(*result.returned_to)
+                          : "null",
+                      result.valid_loss, result.valid_top1)));
   // From here on the run is finished.
   FD_RETURN_IF_ERROR(folder.Write(kSearchWeights, weights));
   FD_RETURN_IF_ERROR(RemoveKeptEpochs(folder));

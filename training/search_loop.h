@@ -24,6 +24,7 @@
 #include "training/data/batch.h"
 #include "training/data/dataset.h"
 #include "training/data/sampler.h"
+#include "training/genotype_choice.h"
 #include "training/history.h"
 #include "training/progress.h"
 #include "training/run_folder.h"
@@ -35,10 +36,12 @@ namespace fairdarts {
 
 struct SearchResult {
   Genotype genotype;
-  std::string note;                 // what a budget did to it, or empty
-  absl::optional<int> returned_to;  // the epoch, where it was stopped early
+  std::string note;  // what a budget did to it, or empty
+  // The epoch (from 0) after which the state was taken, where it stopped early.
+  absl::optional<int> returned_to;
   Decision decision;      // of the final weights, against op_threshold
   double valid_top1 = 0;  // on the alpha half, without augmentation
+  double valid_loss = 0;
 };
 
 // How long something was done to images.
@@ -115,6 +118,7 @@ class SearchLoop {
     std::string metrics;            // kSearchMetrics and kTimingFile so far
     std::string timing;
     absl::optional<double> valid_top1;
+    absl::optional<double> valid_loss;
   };
 
   SearchLoop(const SearchConfig& config, const Dataset* dataset,
@@ -142,6 +146,7 @@ class SearchLoop {
   absl::StatusOr<double> MeasureEigenvalue(RunLog& log);
   absl::Status EndEpoch(const RunFolder& folder, Progress& progress,
                         RunLog& log);
+  absl::StatusOr<GenotypeChoice> Choose() const;
   absl::StatusOr<SearchResult> Finish(const RunFolder& folder, RunLog& log);
 
   const SearchConfig config_;

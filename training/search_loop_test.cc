@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <ostream>
 #include <sstream>
 #include <streambuf>
@@ -23,11 +24,13 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "fairdarts/base/file.h"
 #include "fairdarts/base/random.h"
 #include "fairdarts/base/safetensors.h"
+#include "fairdarts/edge_cost.h"
 #include "genotypes/proto_io.h"
 #include "genotypes/python_literal.h"
 #include "tests/status_matchers.h"
@@ -36,6 +39,7 @@
 #include "training/config.h"
 #include "training/data/npy.h"
 #include "training/data/stripes.h"
+#include "training/search_options.h"
 
 namespace fairdarts {
 namespace {
@@ -483,31 +487,68 @@ TEST(SearchLoopTest, PricesMakeTheNetworkCheaper) {
             0.9 * expected_macs("--flops_weight=0"));
 }
 
-// A run of four epochs that was stopped after the third, which keeps what early
-// stops return to.
-RunOutcome StoppedAfterThreeEpochs(const Dataset& dataset) {
-  const SearchConfig config = TinyConfig(
-      {"--epochs=4", "--report_freq=1000", "--early_stop=eigenvalue"});
+// A run that was stopped after `epochs` epochs and keeps what early stops
+// return to. Of its own it never stops early: no candidate comes near the
+// threshold.
+RunOutcome StoppedAfter(int epochs, const std::vector<const char*>& flags,
+                        const Dataset& dataset) {
+  std::vector<const char*> all = {"--report_freq=1000", "--early_stop=skips"};
+  all.insert(all.end(), flags.begin(), flags.end());
+  const SearchConfig config = TinyConfig(all);
   const RunOutcome whole = RunSearch(config, dataset);
   EXPECT_THAT(whole.result, IsOk());
-  const size_t line = whole.said.find("epoch 3/4");
+  const size_t line =
+      whole.said.find(absl::StrCat("epoch ", epochs, "/", config.epochs()));
   EXPECT_NE(line, std::string::npos);
   const int64_t lines =
       1 + std::count(whole.said.begin(), whole.said.begin() + line, '\n');
   const RunOutcome stopped = RunSearch(config, dataset, lines);
   EXPECT_THAT(stopped.result, ExitCodeIs(ExitCode::kTerminated));
-  EXPECT_THAT(stopped.State().Integer("epoch"), IsOkAndHolds(3));
+  EXPECT_THAT(stopped.State().Integer("epoch"), IsOkAndHolds(epochs));
   return stopped;
 }
 
-Snapshot WithSkips(const Snapshot& state, std::vector<double> skips) {
+// The state with other signs of collapse: skip connections and eigenvalues of
+// the epochs so far.
+Snapshot WithSigns(const Snapshot& state, const std::vector<double>& skips,
+                   const std::vector<double>& eigenvalues) {
   return Changed(
       state, [&](absl::string_view name, const torch::Tensor& tensor) {
         if (name != "collapse/signs") return tensor;
         const torch::Tensor signs = tensor.clone();
         signs.select(1, 0).copy_(torch::tensor(skips, torch::kDouble));
+        signs.select(1, 1).fill_(1);
+        signs.select(1, 2).copy_(torch::tensor(eigenvalues, torch::kDouble));
         return signs;
       });
+}
+
+std::string KeptEpoch(const RunOutcome& run, int epoch) {
+  return absl::StrFormat("%s/checkpoints/after-epoch-%04d.safetensors",
+                         run.folder, epoch);
+}
+
+// That the network and the alphas that a run ended with are those of `kept`.
+void ExpectStateOf(const Snapshot& kept, const RunOutcome& end) {
+  const auto weights =
+      SafetensorsFile::Parse(end.File(kSearchWeights), "weights");
+  ASSERT_THAT(weights, IsOk());
+  const std::pair<const char*, const char*> names[] = {
+      {"alphas/normal", "alphas_normal"},
+      {"alphas/reduce", "alphas_reduce"},
+      {"network/stem.0.weight", "stem.0.weight"},
+      {"network/stem.1.running_mean", "stem.1.running_mean"},
+      {"network/classifier.weight", "classifier.weight"}};
+  for (const auto& [in_checkpoint, in_weights] : names) {
+    const auto tensor = kept.Tensor(in_checkpoint);
+    ASSERT_THAT(tensor, IsOk());
+    const auto written = weights->Find(in_weights);
+    ASSERT_THAT(written, IsOk());
+    EXPECT_EQ(
+        std::memcmp(written->data.data(), tensor->data_ptr(), tensor->nbytes()),
+        0)
+        << in_weights;
+  }
 }
 
 TEST(SearchLoopTest, AnEarlyStopReturnsToTheEpochThatItsRuleChooses) {
@@ -515,66 +556,143 @@ TEST(SearchLoopTest, AnEarlyStopReturnsToTheEpochThatItsRuleChooses) {
   const Dataset dataset = Stripes(24);
   const SearchConfig config =
       TinyConfig({"--epochs=4", "--report_freq=1000", "--early_stop=skips"});
-  const RunOutcome stopped = StoppedAfterThreeEpochs(dataset);
-  const Snapshot state = stopped.State();
-  const auto kept = ReadCheckpoint(
-      absl::StrCat(stopped.folder, "/checkpoints/after-epoch-0001.safetensors"),
-      RunKind::kSearch);
+  const RunOutcome stopped = StoppedAfter(3, {"--epochs=4"}, dataset);
+  const auto kept = ReadCheckpoint(KeptEpoch(stopped, 1), RunKind::kSearch);
   ASSERT_THAT(kept, IsOk());
+  const Snapshot state = WithSigns(stopped.State(), {0, 1, 2}, {1, 1, 1});
 
-  const RunOutcome end =
-      ResumeSearch(stopped, WithSkips(state, {0, 1, 2}), config, dataset);
+  const RunOutcome end = ResumeSearch(stopped, state, config, dataset);
   ASSERT_THAT(end.result, IsOk());
   EXPECT_EQ(end.result->returned_to, 1);
   EXPECT_THAT(end.said,
               HasSubstr("early stop after epoch 3, by 2 skip connections in "
                         "the normal cell: the state after epoch 2 is taken"));
-  // Alphas, weights and what follows from them are those of that epoch.
-  const auto weights =
-      SafetensorsFile::Parse(end.File(kSearchWeights), "weights");
-  ASSERT_THAT(weights, IsOk());
-  for (const char* const name : {"normal", "reduce"}) {
-    const auto tensor = kept->Tensor(absl::StrCat("alphas/", name));
-    ASSERT_THAT(tensor, IsOk());
-    const auto written = weights->Find(absl::StrCat("alphas_", name));
-    ASSERT_THAT(written, IsOk());
-    EXPECT_EQ(
-        std::memcmp(written->data.data(), tensor->data_ptr(), tensor->nbytes()),
-        0)
-        << name;
-  }
+  ExpectStateOf(*kept, end);
   EXPECT_EQ(Column(end.File(kSearchMetrics), "epoch").size(), 3u);
-  // What it returned to is not needed any more.
-  EXPECT_FALSE(end.Has("checkpoints/after-epoch-0001.safetensors"));
+  const auto said = nlohmann::json::parse(end.File(kSearchResult));
+  EXPECT_EQ(said.at("epochs"), 3);
+  EXPECT_EQ(said.at("returned_to"), 1);
+  EXPECT_NEAR(said.at("valid_top1").get<double>(), end.result->valid_top1,
+              1e-8);
+  // What it did not return to is not needed any more.
+  EXPECT_FALSE(std::filesystem::exists(KeptEpoch(stopped, 0)));
+  EXPECT_FALSE(std::filesystem::exists(KeptEpoch(stopped, 2)));
+
+  // Taken up again it has nothing left to do, and stays whole.
+  const std::string weights = end.File(kSearchWeights);
+  const RunOutcome again = ResumeSearch(stopped, state, config, dataset);
+  ASSERT_THAT(again.result, IsOk());
+  EXPECT_TRUE(again.File(kSearchWeights) == weights);
 }
 
-TEST(SearchLoopTest, WithoutASignOfCollapseASearchGoesOn) {
+TEST(SearchLoopTest, AnEigenvalueThatRisesReturnsAsFarAsEpochsAreKept) {
   at::set_num_threads(1);
   const Dataset dataset = Stripes(24);
-  const RunOutcome stopped = StoppedAfterThreeEpochs(dataset);
-  const SearchConfig config = TinyConfig({"--epochs=4", "--report_freq=1000"});
+  const RunOutcome stopped =
+      StoppedAfter(10, {"--epochs=11", "--steps_per_epoch=1"}, dataset);
+  const auto kept = ReadCheckpoint(KeptEpoch(stopped, 4), RunKind::kSearch);
+  ASSERT_THAT(kept, IsOk());
+  EXPECT_FALSE(std::filesystem::exists(KeptEpoch(stopped, 3)));
   const RunOutcome end = ResumeSearch(
-      stopped, WithSkips(stopped.State(), {0, 1, 2}), config, dataset);
+      stopped,
+      WithSigns(stopped.State(), std::vector<double>(10, 0),
+                {1, 1, 1, 1, 1, 2, 2, 2, 2, 2}),
+      TinyConfig({"--epochs=11", "--steps_per_epoch=1", "--report_freq=1000",
+                  "--early_stop=eigenvalue"}),
+      dataset);
+  ASSERT_THAT(end.result, IsOk());
+  EXPECT_EQ(end.result->returned_to, 4);
+  ExpectStateOf(*kept, end);
+}
+
+TEST(SearchLoopTest, WithoutARuleASearchGoesOn) {
+  at::set_num_threads(1);
+  const Dataset dataset = Stripes(24);
+  const RunOutcome stopped = StoppedAfter(3, {"--epochs=4"}, dataset);
+  const RunOutcome end =
+      ResumeSearch(stopped, WithSigns(stopped.State(), {0, 1, 2}, {1, 1, 1}),
+                   TinyConfig({"--epochs=4", "--report_freq=1000"}), dataset);
   ASSERT_THAT(end.result, IsOk());
   EXPECT_EQ(end.result->returned_to, absl::nullopt);
   EXPECT_EQ(Column(end.File(kSearchMetrics), "epoch").size(), 4u);
+  const auto said = nlohmann::json::parse(end.File(kSearchResult));
+  EXPECT_TRUE(said.at("returned_to").is_null());
+  EXPECT_EQ(said.at("epochs"), 4);
 }
 
 TEST(SearchLoopTest, AnEarlyStopNamesWhatItCannotReturnTo) {
   at::set_num_threads(1);
   const Dataset dataset = Stripes(24);
   const SearchConfig config = TinyConfig({"--epochs=4", "--early_stop=skips"});
-  const RunOutcome stopped = StoppedAfterThreeEpochs(dataset);
-  const Snapshot state = WithSkips(stopped.State(), {0, 1, 2});
-  ASSERT_TRUE(std::filesystem::remove(
-      stopped.folder + "/checkpoints/after-epoch-0001.safetensors"));
-  const RunOutcome end = ResumeSearch(stopped, state, config, dataset);
-  EXPECT_THAT(end.result.status().message(),
+  const RunOutcome stopped = StoppedAfter(3, {"--epochs=4"}, dataset);
+  const Snapshot state = WithSigns(stopped.State(), {0, 1, 2}, {1, 1, 1});
+  const auto resume = [&](const Snapshot& from) {
+    return ResumeSearch(stopped, from, config, dataset).result;
+  };
+  // No epoch has so many.
+  EXPECT_THAT(resume(WithSigns(stopped.State(), {0, 1, 9}, {1, 1, 1})),
+              ExitCodeIs(ExitCode::kModelFile));
+  // Another epoch's state under its name.
+  std::filesystem::copy_file(KeptEpoch(stopped, 0), KeptEpoch(stopped, 1),
+                             std::filesystem::copy_options::overwrite_existing);
+  EXPECT_THAT(std::string(resume(state).status().message()),
+              HasSubstr("after-epoch-0001.safetensors: epoch 1: "));
+  ASSERT_TRUE(std::filesystem::remove(KeptEpoch(stopped, 1)));
+  EXPECT_THAT(std::string(resume(state).status().message()),
               HasSubstr("after-epoch-0001.safetensors"));
-  EXPECT_THAT(
-      ResumeSearch(stopped, WithSkips(state, {0, 1, 9}), config, dataset)
-          .result,
-      ExitCodeIs(ExitCode::kModelFile));
+}
+
+TEST(SearchLoopTest, ABudgetThatNothingKeepsDoesNotCostTheSearch) {
+  at::set_num_threads(1);
+  // No candidate reaches the threshold, so that there is no network.
+  const RunOutcome run =
+      RunSearch(TinyConfig({"--flops_budget=400"}), Stripes(24));
+  ASSERT_THAT(run.result, IsOk());
+  EXPECT_THAT(run.result->note, HasSubstr("warning: budget not kept"));
+  EXPECT_TRUE(run.result->genotype.normal.edges.empty());
+  EXPECT_TRUE(run.Has(kSearchWeights));
+}
+
+TEST(SearchOptionsTest, PricesAreSharesOfWhatTheyAreNamedFor) {
+  const auto prices = [](const char* flag) {
+    return StepOptions(TinyConfig({flag})).loss.prices;
+  };
+  EXPECT_FALSE(prices("--flops_weight=0").normal.defined());
+  const absl::StatusOr<EdgeCosts> costs =
+      ComputeEdgeCosts(NetworkConfig::Cifar());
+  ASSERT_THAT(costs, IsOk());
+  const struct {
+    const char* flag;
+    CostKind kind;
+  } cases[] = {{"--flops_weight=3", CostKind::kMacs},
+               {"--size_weight=3", CostKind::kParameters}};
+  for (const auto& c : cases) {
+    const CostShares shares = SharesOf(*costs, c.kind);
+    const EdgeWeights of = prices(c.flag);
+    for (int i = 0; i < 98; ++i) {
+      EXPECT_FLOAT_EQ(of.normal.flatten()[i].item<float>(),
+                      3 * shares.normal.values[i]);
+      EXPECT_FLOAT_EQ(of.reduce.flatten()[i].item<float>(),
+                      3 * shares.reduce.values[i]);
+    }
+  }
+}
+
+TEST(SearchOptionsTest, NoiseIsWhatTheFlagsSay) {
+  const SearchConfig none = TinyConfig();
+  EXPECT_FALSE(NoiseOf(none, 0, 0).on());
+  const SearchConfig normal = TinyConfig({"--noise_darts", "--max_step=5"});
+  EXPECT_EQ(NoiseOf(normal, 0, 0).kind, SkipNoise::Kind::kNormal);
+  const SearchConfig uniform =
+      TinyConfig({"--noise_darts", "--noise_type=U", "--max_step=5",
+                  "--noise_scheduler=step"});
+  EXPECT_EQ(NoiseOf(uniform, 0, 0).kind, SkipNoise::Kind::kUniform);
+  // 1 - e / 4 against (1 + cos(pi e / 5)) / 2.
+  EXPECT_EQ(NoiseOf(uniform, 1, 0).scale, 0.75f);
+  EXPECT_NEAR(NoiseOf(normal, 1, 0).scale, 0.9045085, 1e-6);
+  EXPECT_NE(NoiseOf(normal, 0, 0).key, NoiseOf(normal, 0, 1).key);
+  EXPECT_NE(NoiseOf(normal, 0, 0).key,
+            NoiseOf(TinyConfig({"--noise_darts", "--seed=9"}), 0, 0).key);
 }
 
 TEST(SearchLoopTest, EveryPartOfTheStateCounts) {

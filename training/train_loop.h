@@ -58,9 +58,9 @@ class TrainLoop {
   absl::Status Resume(const Snapshot& snapshot);
 
   // Runs the epochs that remain. After each the held-out images are evaluated,
-  // and the files (train_files.h) and a checkpoint are written. A signal ends the run
-  // with a checkpoint and StopSignals' error. A loss that is not finite ends it
-  // with a numbers error that names epoch and step.
+  // and the files (train_files.h) and a checkpoint are written. A signal ends
+  // the run with a checkpoint and StopSignals' error. A loss that is not finite
+  // ends it with a numbers error that names epoch and step.
   absl::StatusOr<TrainResult> Run(const RunFolder& folder, StopSignals& signals,
                                   RunLog& log);
 

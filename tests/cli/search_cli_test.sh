@@ -50,8 +50,12 @@ refuse 2 "max_step" "${tiny[@]}" --noise_darts --max_step=0
 refuse 2 "flops_budget" "${tiny[@]}" --flops_budget=1
 refuse 2 "reweight" "${tiny[@]}" --reweight
 refuse 2 "num_identity" "${tiny[@]}" --num_identity=3
-refuse 2 "random_search" "${tiny[@]}" --random_search --estimate
-refuse 2 "flops" --random_search --num_identity=8 --flops_threshold=900
+refuse 2 "--estimate: random search" --random_search --estimate
+refuse 2 "none of" --random_search --num_identity=8 --flops_threshold=900
+refuse 2 "--epochs: random search" --random_search --epochs=3
+refuse 2 "--resume: random search" --random_search --resume=auto
+printf 'random_search: true\n' >random.textproto
+refuse 2 "random_search" "${tiny[@]}" --config=random.textproto
 
 refuse 2 "--resume" "${tiny[@]}" --estimate --resume=auto
 refuse 2 "learning_rat" --estimate --learning_rat=0.1
