@@ -23,33 +23,42 @@ namespace {
 // One more than a part.
 constexpr int64_t kImages = AlphaHessian::kPartImages + 1;
 
-// A small network in double, after a few training forwards that give it
-// running statistics.
 struct Case {
-  Case(SupernetEngine engine, torch::Dtype dtype) {
-    S1Config config;
-    config.channels = 2;
-    config.layers = 3;
-    config.classes = 5;
-    auto created = CreateS1Supernet(config, engine, /*threads=*/1);
-    EXPECT_THAT(created, IsOk());
-    supernet = *std::move(created);
-    InitializeParameters(*supernet, /*seed=*/4);
-    if (dtype == torch::kDouble) supernet->to(dtype);
-    alphas = ZeroAlphas(*supernet);
+  Case(std::shared_ptr<Supernet> network, Batch images)
+      : supernet(std::move(network)),
+        alphas(ZeroAlphas(*supernet)),
+        batch(std::move(images)) {
     DrawAlphas(/*deviation=*/1, /*seed=*/2, alphas);
-    batch = {GoldenImagesTensor("x", {kImages, 3, 4, 4}, 3).to(dtype),
-             GoldenLabelsTensor("y", kImages, config.classes, 3)};
-    supernet->train();
-    const torch::NoGradGuard no_grad;
-    for (int i = 0; i < 5; ++i) {
-      supernet->Forward(batch.images, Relax(alphas, Relaxation::kSigmoid));
-    }
   }
   std::shared_ptr<Supernet> supernet;
   Alphas alphas;
   Batch batch;
 };
+
+// A small one, after a few training forwards that give it running statistics.
+Case SearchNetwork(SupernetEngine engine, torch::Dtype dtype) {
+  S1Config config;
+  config.channels = 2;
+  config.layers = 3;
+  config.classes = 5;
+  auto created = CreateS1Supernet(config, engine, /*threads=*/1);
+  EXPECT_THAT(created, IsOk());
+  InitializeParameters(**created, /*seed=*/4);
+  if (dtype == torch::kDouble) (*created)->to(dtype);
+  Case c(*std::move(created),
+         {GoldenImagesTensor("x", {kImages, 3, 4, 4}, 3).to(dtype),
+          GoldenLabelsTensor("y", kImages, config.classes, 3)});
+  c.supernet->train();
+  const torch::NoGradGuard no_grad;
+  for (int i = 0; i < 5; ++i) {
+    c.supernet->Forward(c.batch.images, Relax(c.alphas, Relaxation::kSigmoid));
+  }
+  return c;
+}
+
+// Differences of step h = 1e-5 err by h^2 = 1e-10 of third derivatives and by
+// 1e-15 / h = 1e-10 of the gradient.
+constexpr double kDifferences = 1e-6;
 
 torch::Tensor Gradient(Case& c, Relaxation relaxation) {
   const torch::Tensor loss = torch::nn::functional::cross_entropy(
@@ -63,64 +72,118 @@ torch::Tensor Gradient(Case& c, Relaxation relaxation) {
 // Row `i` of the Hessian from differences of the gradient.
 torch::Tensor DifferenceRow(Case& c, Relaxation relaxation, int64_t i) {
   constexpr double kStep = 1e-5;
-  const torch::Tensor& matrix = i < 98 ? c.alphas.normal : c.alphas.reduce;
-  const torch::Tensor flat = matrix.detach().view({-1});  // shares memory
-  const double value = flat[i % 98].item<double>();
-  flat[i % 98] = value + kStep;
+  const int64_t elements = c.alphas.normal.numel();
+  const torch::Tensor& matrix =
+      i < elements ? c.alphas.normal : c.alphas.reduce;
+  // Shares memory.
+  const torch::Tensor element = matrix.detach().view({-1})[i % elements];
+  const double value = element.item<double>();
+  element.fill_(value + kStep);
   const torch::Tensor above = Gradient(c, relaxation);
-  flat[i % 98] = value - kStep;
+  element.fill_(value - kStep);
   const torch::Tensor below = Gradient(c, relaxation);
-  flat[i % 98] = value;
+  element.fill_(value);
   return (above - below) / (2 * kStep);
 }
 
+// Two smooth layers whose candidates are scaled by the weights of an edge each:
+// six alphas.
+class SmallSupernet : public Supernet {
+ public:
+  SmallSupernet() {
+    for (int i = 0; i < 6; ++i) {
+      w_.push_back(torch::sin(torch::arange(36, torch::kDouble) * 1.7 + i)
+                       .reshape({6, 6}));
+    }
+    register_parameter("first", w_[0]);
+  }
+  torch::Tensor Forward(const torch::Tensor& images,
+                        const EdgeWeights& weights) override {
+    torch::Tensor x = images;
+    for (const int layer : {0, 1}) {
+      const torch::Tensor& edge = layer == 0 ? weights.normal : weights.reduce;
+      torch::Tensor sum = torch::zeros_like(x);
+      for (int i = 0; i < 3; ++i) {
+        sum = sum + torch::tanh(x.matmul(w_[3 * layer + i])) * edge[0][i];
+      }
+      x = sum;
+    }
+    return 2 * x;
+  }
+  int64_t edges() const override { return 1; }
+  int64_t candidates() const override { return 3; }
+
+ private:
+  std::vector<torch::Tensor> w_;
+};
+
 TEST(AlphaHessianTest, AgreesWithTheFullHessian) {
-  const Relaxation relaxation = Relaxation::kSoftmax;
-  Case c(SupernetEngine::kPlain, torch::kDouble);
-  AlphaHessian hessian(*c.supernet, c.alphas, relaxation, c.batch);
+  for (const Relaxation relaxation :
+       {Relaxation::kSigmoid, Relaxation::kSoftmax}) {
+    Case c(std::make_shared<SmallSupernet>(),
+           {torch::cos(torch::arange(kImages * 6, torch::kDouble) * 0.9)
+                .reshape({kImages, 6}),
+            torch::arange(kImages, torch::kLong).remainder(6)});
+    AlphaHessian hessian(*c.supernet, c.alphas, relaxation, c.batch);
+    ASSERT_EQ(hessian.size(), 6);
+    std::vector<torch::Tensor> rows;
+    for (int i = 0; i < 6; ++i) {
+      Vector unit(6);
+      unit[i] = 1;
+      rows.push_back(torch::tensor(hessian.Times(unit), torch::kDouble));
+    }
+    const torch::Tensor full = torch::stack(rows);
+    const double largest = full.abs().max().item<double>();
+    ASSERT_GT(largest, 1e-3);
+    EXPECT_LT((full - full.t()).abs().max().item<double>(), 1e-12 * largest);
+    for (int i = 0; i < 6; ++i) {
+      EXPECT_LT((full[i] - DifferenceRow(c, relaxation, i))
+                    .abs()
+                    .max()
+                    .item<double>(),
+                kDifferences * largest)
+          << i;
+    }
+
+    PowerIterationOptions options;
+    options.tolerance = 1e-9;
+    options.max_products = 10000;
+    const auto found = LargestAlphaEigenvalue(*c.supernet, c.alphas, relaxation,
+                                              c.batch, options);
+    ASSERT_THAT(found, IsOk());
+    EXPECT_TRUE(found->converged);
+    const double expected =
+        std::get<0>(torch::linalg_eigh(full)).max().item<double>();
+    // Where a product leaves r of the distance to it, the value is within
+    // 1e-9 / (1 - r): r is below 0.999 unless eigenvalues lie within a
+    // thousandth of each other.
+    EXPECT_NEAR(found->value, expected, 1e-6 * std::abs(expected));
+  }
+}
+
+TEST(AlphaHessianTest, AgreesWithDifferencesOnTheSearchNetwork) {
+  Case c = SearchNetwork(SupernetEngine::kPlain, torch::kDouble);
+  AlphaHessian hessian(*c.supernet, c.alphas, Relaxation::kSoftmax, c.batch);
   ASSERT_EQ(hessian.size(), 2 * 14 * 7);
-  std::vector<torch::Tensor> rows;
-  for (int i = 0; i < hessian.size(); ++i) {
+  for (const int i : {0, 60, 98, 195}) {
     Vector unit(hessian.size());
     unit[i] = 1;
-    rows.push_back(torch::tensor(hessian.Times(unit), torch::kDouble));
-  }
-  const torch::Tensor full = torch::stack(rows);
-  const double largest_entry = full.abs().max().item<double>();
-  ASSERT_GT(largest_entry, 1e-3);
-  EXPECT_LT((full - full.t()).abs().max().item<double>(),
-            1e-12 * largest_entry);
-  // Differences err by h^2 = 1e-10 of third derivatives and by 1e-15 / h.
-  for (const int i : {0, 5, 60, 97, 98, 195}) {
-    EXPECT_LT(
-        (full[i] - DifferenceRow(c, relaxation, i)).abs().max().item<double>(),
-        1e-6 * largest_entry)
+    const torch::Tensor row =
+        torch::tensor(hessian.Times(unit), torch::kDouble);
+    const double largest = row.abs().max().item<double>();
+    EXPECT_GT(largest, 1e-6);
+    EXPECT_LT((row - DifferenceRow(c, Relaxation::kSoftmax, i))
+                  .abs()
+                  .max()
+                  .item<double>(),
+              kDifferences * largest)
         << i;
   }
-
-  PowerIterationOptions options;
-  options.tolerance = 1e-5;
-  options.max_products = 300;
-  const auto found = LargestAlphaEigenvalue(*c.supernet, c.alphas, relaxation,
-                                            c.batch, options);
-  ASSERT_THAT(found, IsOk());
-  EXPECT_TRUE(found->converged);
-  const torch::Tensor eigenvalues = std::get<0>(torch::linalg_eigh(full));
-  const double expected = eigenvalues[-1].item<double>();
-  const double runner_up = std::max(std::abs(eigenvalues[0].item<double>()),
-                                    std::abs(eigenvalues[-2].item<double>()));
-  ASSERT_GT(expected, runner_up);
-  // The value falls short by d, of which a product leaves (l2 / l1)^2 d: while
-  // it moves by t of itself, d is at most t / (1 - (l2 / l1)^2) of it.
-  const double ratio = runner_up / expected;
-  EXPECT_LE(found->value, expected * (1 + 1e-9));
-  EXPECT_GE(found->value,
-            expected * (1 - options.tolerance / (1 - ratio * ratio)));
 }
 
 TEST(AlphaHessianTest, TheFusedNetworkHasTheSameAndKeepsItsState) {
-  Case plain(SupernetEngine::kPlain, torch::kFloat);
-  Case fused(SupernetEngine::kFused, torch::kFloat);
+  Case plain = SearchNetwork(SupernetEngine::kPlain, torch::kFloat);
+  Case fused = SearchNetwork(SupernetEngine::kFused, torch::kFloat);
   // The same running statistics, but for rounding so far.
   const std::vector<torch::Tensor> from = plain.supernet->buffers();
   const std::vector<torch::Tensor> buffers = fused.supernet->buffers();
@@ -135,7 +198,8 @@ TEST(AlphaHessianTest, TheFusedNetworkHasTheSameAndKeepsItsState) {
   const auto b = of(fused);
   ASSERT_THAT(a, IsOk());
   ASSERT_THAT(b, IsOk());
-  EXPECT_EQ(a->value, b->value);
+  // Products of float32 err by some 1e-6 of the largest, five times.
+  EXPECT_NEAR(a->value, b->value, 1e-4 * std::abs(a->value));
   EXPECT_TRUE(fused.supernet->is_training());
   for (size_t i = 0; i < buffers.size(); ++i) {
     EXPECT_TRUE(buffers[i].equal(from[i])) << i;
@@ -143,7 +207,7 @@ TEST(AlphaHessianTest, TheFusedNetworkHasTheSameAndKeepsItsState) {
 }
 
 TEST(AlphaHessianTest, ErrorsAreNamedAndLeaveTheModeAlone) {
-  Case c(SupernetEngine::kPlain, torch::kFloat);
+  Case c = SearchNetwork(SupernetEngine::kPlain, torch::kFloat);
   c.batch.images.fill_(std::numeric_limits<float>::infinity());
   c.supernet->eval();
   EXPECT_THAT(LargestAlphaEigenvalue(*c.supernet, c.alphas,
