@@ -14,13 +14,13 @@
 #include "genotypes/python_literal.h"
 #include "training/cell_files.h"
 #include "training/command.h"
-#include "training/data/npy.h"
 #include "training/derive.pb.h"
 #include "training/field_value.h"
 #include "training/flags.h"
 #include "training/genotype_choice.h"
 #include "training/parse_method.h"
 #include "training/run_folder.h"
+#include "training/weight_matrix.h"
 
 namespace fairdarts {
 namespace {
@@ -29,16 +29,6 @@ constexpr char kUsage[] =
     "Turns the relaxed weights of a search into a genotype.\n"
     "usage: derive --run=FOLDER [flags]\n"
     "       derive --normal_weight=FILE --reduce_weight=FILE [flags]\n";
-
-absl::StatusOr<EdgeMatrix> ReadMatrix(const std::string& path) {
-  FD_ASSIGN_OR_RETURN(NpyMatrix npy, ReadNpy(path));
-  EdgeMatrix matrix;
-  matrix.rows = static_cast<int>(npy.rows);
-  matrix.cols = static_cast<int>(npy.columns);
-  matrix.values = std::move(npy.values);
-  FD_RETURN_IF_ERROR(CheckEdgeMatrix(matrix, path));
-  return matrix;
-}
 
 // Where the two matrices are.
 struct MatrixPaths {
@@ -85,8 +75,8 @@ absl::Status Derive(int argc, const char* const* argv, RunLog& log) {
   const GenotypeChoiceOptions options = ChoiceOptions(config);
   FD_RETURN_IF_ERROR(CheckGenotypeChoice(options));
   FD_ASSIGN_OR_RETURN(const MatrixPaths paths, PathsOf(config));
-  FD_ASSIGN_OR_RETURN(const EdgeMatrix normal, ReadMatrix(paths.normal));
-  FD_ASSIGN_OR_RETURN(const EdgeMatrix reduce, ReadMatrix(paths.reduce));
+  FD_ASSIGN_OR_RETURN(const EdgeMatrix normal, ReadWeightMatrix(paths.normal));
+  FD_ASSIGN_OR_RETURN(const EdgeMatrix reduce, ReadWeightMatrix(paths.reduce));
   FD_ASSIGN_OR_RETURN(const GenotypeChoice choice,
                       ChooseGenotype(normal, reduce, options));
   const Genotype& genotype = choice.genotype;

@@ -13,9 +13,10 @@
 #include "fairdarts/base/file.h"
 #include "fairdarts/base/status.h"
 #include "fairdarts/base/xml_text.h"
+#include "fairdarts/discretization.h"
 #include "genotypes/edge_layout.h"
 #include "genotypes/primitive.h"
-#include "training/data/npy.h"
+#include "training/weight_matrix.h"
 
 namespace fairdarts {
 namespace {
@@ -43,7 +44,6 @@ constexpr std::array<absl::string_view, kS1Candidates.size()> kColours = {
 };
 
 constexpr int64_t kMaxHistoryBytes = int64_t{256} << 20;
-constexpr int64_t kMaxMatrixBytes = 1 << 20;
 
 // Of a cell.
 size_t Candidates() { return EdgeCount(kS1Nodes) * kS1Candidates.size(); }
@@ -149,20 +149,6 @@ std::string Legend(double y) {
   return svg;
 }
 
-absl::StatusOr<std::vector<float>> ReadFinal(const std::string& path) {
-  FD_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path, kMaxMatrixBytes));
-  FD_ASSIGN_OR_RETURN(NpyMatrix matrix, ParseNpy(bytes, path));
-  if (matrix.values.size() != Candidates()) {
-    return DataError(absl::StrCat(path, ": has ", matrix.values.size(),
-                                  " values; a cell has ", Candidates()));
-  }
-  for (const float value : matrix.values) {
-    if (std::isfinite(value)) continue;
-    return DataError(absl::StrCat(path, ": holds ", value));
-  }
-  return std::move(matrix.values);
-}
-
 }  // namespace
 
 absl::StatusOr<std::vector<RelaxedWeights>> ReadRelaxedWeights(
@@ -189,10 +175,11 @@ absl::StatusOr<std::vector<RelaxedWeights>> ReadRelaxedWeights(
     return DataError(absl::StrCat(path, ": is not what a search writes"));
   }
   std::vector<RelaxedWeights> epochs = history.epochs();
-  RelaxedWeights last;
-  FD_ASSIGN_OR_RETURN(last.normal, ReadFinal(folder.File("normal_weight.npy")));
-  FD_ASSIGN_OR_RETURN(last.reduce, ReadFinal(folder.File("reduce_weight.npy")));
-  epochs.push_back(std::move(last));
+  FD_ASSIGN_OR_RETURN(EdgeMatrix normal,
+                      ReadWeightMatrix(folder.File("normal_weight.npy")));
+  FD_ASSIGN_OR_RETURN(EdgeMatrix reduce,
+                      ReadWeightMatrix(folder.File("reduce_weight.npy")));
+  epochs.push_back({std::move(normal.values), std::move(reduce.values)});
   return epochs;
 }
 

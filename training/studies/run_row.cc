@@ -15,10 +15,10 @@
 #include "fairdarts/base/status.h"
 #include "fairdarts/discretization.h"
 #include "genotypes/proto_io.h"
-#include "training/data/npy.h"
 #include "training/search_files.h"
 #include "training/timing.h"
 #include "training/train_files.h"
+#include "training/weight_matrix.h"
 
 namespace fairdarts {
 namespace {
@@ -27,7 +27,6 @@ constexpr char kTestFile[] = "test.json";
 
 // A row an epoch of some dozen numbers.
 constexpr int64_t kMaxTableBytes = int64_t{16} << 20;
-constexpr int64_t kMaxMatrixBytes = 1 << 20;
 
 // The values of a column of a csv file, empty ones left out.
 absl::StatusOr<std::vector<double>> ReadColumn(const std::string& path,
@@ -60,17 +59,6 @@ absl::StatusOr<double> Seconds(const RunFolder& folder) {
   double seconds = 0;
   for (const double epoch : epochs) seconds += epoch;
   return seconds;
-}
-
-absl::StatusOr<EdgeMatrix> ReadWeights(const std::string& path) {
-  FD_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path, kMaxMatrixBytes));
-  FD_ASSIGN_OR_RETURN(NpyMatrix npy, ParseNpy(bytes, path));
-  EdgeMatrix matrix;
-  matrix.rows = static_cast<int>(npy.rows);
-  matrix.cols = static_cast<int>(npy.columns);
-  matrix.values = std::move(npy.values);
-  FD_RETURN_IF_ERROR(CheckEdgeMatrix(matrix, path));
-  return matrix;
 }
 
 int NearHalf(const EdgeMatrix& matrix) {
@@ -127,9 +115,9 @@ absl::StatusOr<SearchOutcome> ReadSearchOutcome(const RunFolder& folder,
                       ReadGenotypeFile(folder.File("genotype.textproto"),
                                        GenotypeFormat::kText));
   FD_ASSIGN_OR_RETURN(const EdgeMatrix normal,
-                      ReadWeights(folder.File("normal_weight.npy")));
+                      ReadWeightMatrix(folder.File("normal_weight.npy")));
   FD_ASSIGN_OR_RETURN(const EdgeMatrix reduce,
-                      ReadWeights(folder.File("reduce_weight.npy")));
+                      ReadWeightMatrix(folder.File("reduce_weight.npy")));
   FD_ASSIGN_OR_RETURN(outcome.decision, Decide(normal, reduce, threshold));
   outcome.near_half = NearHalf(normal) + NearHalf(reduce);
   FD_ASSIGN_OR_RETURN(const std::vector<double> top1,
