@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "fairdarts/base/check.h"
 #include "fairdarts/base/file.h"
 #include "fairdarts/base/status.h"
 #include "fairdarts/base/xml_text.h"
@@ -152,7 +153,7 @@ std::string Legend(double y) {
 }  // namespace
 
 absl::StatusOr<std::vector<RelaxedWeights>> ReadRelaxedWeights(
-    const RunFolder& folder) {
+    const RunFolder& folder, absl::optional<int> returned_to) {
   const std::string path = folder.File("history.csv");
   FD_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxHistoryBytes));
   History history;
@@ -175,6 +176,17 @@ absl::StatusOr<std::vector<RelaxedWeights>> ReadRelaxedWeights(
     return DataError(absl::StrCat(path, ": is not what a search writes"));
   }
   std::vector<RelaxedWeights> epochs = history.epochs();
+  if (returned_to.has_value()) {
+    FD_CHECK(*returned_to >= 0);
+    const size_t counted = static_cast<size_t>(*returned_to) + 1;
+    if (counted > epochs.size()) {
+      return DataError(absl::StrCat(path, ": has ", epochs.size(),
+                                    " epochs; the search took the state after ",
+                                    counted));
+    }
+    // What it did beyond was given up.
+    epochs.resize(counted);
+  }
   FD_ASSIGN_OR_RETURN(EdgeMatrix normal,
                       ReadWeightMatrix(folder.File("normal_weight.npy")));
   FD_ASSIGN_OR_RETURN(EdgeMatrix reduce,

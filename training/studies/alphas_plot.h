@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
 #include "training/history.h"
 #include "training/run_folder.h"
 
@@ -15,14 +16,16 @@ namespace fairdarts {
 
 struct AlphasPanel {
   std::string title;
-  // At the start of each epoch, and at the end of the last one.
+  // At the start of each epoch, and at the end of the last one that counts.
   std::vector<RelaxedWeights> epochs;
 };
 
-// The weights that a finished search has left in its folder. A data error
-// begins with the path of the file that is missing or damaged.
+// The weights that a finished search has left in its folder: to the state that
+// it took, which is the one after epoch `returned_to` (from 0), or after its
+// last one. A data error begins with the path of the file that is missing or
+// damaged.
 absl::StatusOr<std::vector<RelaxedWeights>> ReadRelaxedWeights(
-    const RunFolder& folder);
+    const RunFolder& folder, absl::optional<int> returned_to);
 
 // An SVG with two panels for each search, normal and reduction cell: each
 // candidate of each edge is a line from 0 to 1 over the epochs in its

@@ -13,6 +13,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
+#include "absl/types/optional.h"
 #include "fairdarts/base/status.h"
 #include "genotypes/edge_layout.h"
 #include "genotypes/primitive.h"
@@ -58,7 +59,7 @@ size_t Count(absl::string_view text, absl::string_view part) {
 }
 
 TEST(AlphasPlotTest, ReadsTheEpochsAndTheEnd) {
-  const auto epochs = ReadRelaxedWeights(SearchFolder());
+  const auto epochs = ReadRelaxedWeights(SearchFolder(), absl::nullopt);
   ASSERT_THAT(epochs, IsOk());
   ASSERT_EQ(epochs->size(), 3);
   EXPECT_EQ((*epochs)[0].normal, Filled(0.5f, 0.5f).normal);
@@ -66,6 +67,28 @@ TEST(AlphasPlotTest, ReadsTheEpochsAndTheEnd) {
   EXPECT_EQ((*epochs)[1].reduce, Filled(0.3f, 0.7f).reduce);
   EXPECT_EQ((*epochs)[2].normal, Filled(0.1f, 0.9f).normal);
   EXPECT_EQ((*epochs)[2].reduce, Filled(0.1f, 0.9f).reduce);
+}
+
+TEST(AlphasPlotTest, WhatAnEarlyStopGaveUpIsLeftOut) {
+  const auto first = ReadRelaxedWeights(SearchFolder(), /*returned_to=*/0);
+  ASSERT_THAT(first, IsOk());
+  ASSERT_EQ(first->size(), 2);
+  EXPECT_EQ((*first)[0].normal, Filled(0.5f, 0.5f).normal);
+  EXPECT_EQ((*first)[1].normal, Filled(0.1f, 0.9f).normal);
+  EXPECT_EQ((*first)[1].reduce, Filled(0.1f, 0.9f).reduce);
+  // Nothing where it stopped in time.
+  const auto last = ReadRelaxedWeights(SearchFolder(), /*returned_to=*/1);
+  ASSERT_THAT(last, IsOk());
+  EXPECT_EQ(last->size(), 3);
+}
+
+TEST(AlphasPlotTest, RefusesAHistoryThatEndsBefore) {
+  const absl::Status status =
+      ReadRelaxedWeights(SearchFolder(), /*returned_to=*/2).status();
+  EXPECT_THAT(status, ExitCodeIs(ExitCode::kData));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("history.csv: has 2 epochs; the search took the state "
+                        "after 3"));
 }
 
 TEST(AlphasPlotTest, RefusesADamagedHistory) {
@@ -84,7 +107,8 @@ TEST(AlphasPlotTest, RefusesADamagedHistory) {
                             {{row, "0,normal,0,0,sep_conv_3x3,0.5\n"}})}) {
     const RunFolder folder = SearchFolder();
     ASSERT_THAT(folder.Write("history.csv", contents), IsOk());
-    const absl::Status status = ReadRelaxedWeights(folder).status();
+    const absl::Status status =
+        ReadRelaxedWeights(folder, absl::nullopt).status();
     EXPECT_THAT(status, ExitCodeIs(ExitCode::kData)) << contents.substr(0, 80);
     EXPECT_THAT(std::string(status.message()), HasSubstr("history.csv"));
   }
@@ -96,7 +120,8 @@ TEST(AlphasPlotTest, RefusesADamagedEnd) {
         Npy(std::numeric_limits<float>::quiet_NaN())}) {
     const RunFolder folder = SearchFolder();
     ASSERT_THAT(folder.Write("reduce_weight.npy", contents), IsOk());
-    const absl::Status status = ReadRelaxedWeights(folder).status();
+    const absl::Status status =
+        ReadRelaxedWeights(folder, absl::nullopt).status();
     EXPECT_THAT(status, ExitCodeIs(ExitCode::kData));
     EXPECT_THAT(std::string(status.message()), HasSubstr("reduce_weight.npy"));
   }

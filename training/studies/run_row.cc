@@ -27,6 +27,7 @@ constexpr char kTestFile[] = "test.json";
 
 // A row an epoch of some dozen numbers.
 constexpr int64_t kMaxTableBytes = int64_t{16} << 20;
+constexpr int kMostEpochs = 1000000;
 
 // The values of a column of a csv file, empty ones left out.
 absl::StatusOr<std::vector<double>> ReadColumn(const std::string& path,
@@ -92,6 +93,42 @@ absl::StatusOr<double> Number(const nlohmann::json& json, const char* name,
                                 least, " to ", most));
 }
 
+absl::StatusOr<int> WholeNumber(const nlohmann::json& json, const char* name,
+                                int least, int most, const std::string& path) {
+  const auto field = json.find(name);
+  if (field != json.end() && field->is_number_integer()) {
+    // Compared as doubles, so that none wraps around.
+    const double value = field->get<double>();
+    if (value >= least && value <= most) return static_cast<int>(value);
+  }
+  return DataError(absl::StrCat(
+      path, ": ", name, ": must be a whole number from ", least, " to ", most));
+}
+
+// How well the state does that a search took, and after which epoch that was.
+absl::Status ReadSearchResult(const RunFolder& folder, SearchOutcome& outcome) {
+  const std::string path = folder.File(kSearchResult);
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    // Searches of earlier versions left none: they took the state of the last
+    // row.
+    FD_ASSIGN_OR_RETURN(const std::vector<double> top1,
+                        ReadColumn(folder.File(kSearchMetrics), "valid_top1"));
+    if (!top1.empty()) outcome.top1 = top1.back();
+    return absl::OkStatus();
+  }
+  FD_ASSIGN_OR_RETURN(const nlohmann::json json, ReadJson(path));
+  FD_ASSIGN_OR_RETURN(const int epochs,
+                      WholeNumber(json, "epochs", 1, kMostEpochs, path));
+  const auto returned_to = json.find("returned_to");
+  if (returned_to == json.end() || !returned_to->is_null()) {
+    FD_ASSIGN_OR_RETURN(outcome.returned_to,
+                        WholeNumber(json, "returned_to", 0, epochs - 1, path));
+  }
+  FD_ASSIGN_OR_RETURN(outcome.top1, Number(json, "valid_top1", 0, 1, path));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::string_view RunStateName(RunState state) {
@@ -120,9 +157,7 @@ absl::StatusOr<SearchOutcome> ReadSearchOutcome(const RunFolder& folder,
                       ReadWeightMatrix(folder.File("reduce_weight.npy")));
   FD_ASSIGN_OR_RETURN(outcome.decision, Decide(normal, reduce, threshold));
   outcome.near_half = NearHalf(normal) + NearHalf(reduce);
-  FD_ASSIGN_OR_RETURN(const std::vector<double> top1,
-                      ReadColumn(folder.File(kSearchMetrics), "valid_top1"));
-  if (!top1.empty()) outcome.top1 = top1.back();
+  FD_RETURN_IF_ERROR(ReadSearchResult(folder, outcome));
   FD_ASSIGN_OR_RETURN(outcome.seconds, Seconds(folder));
   return outcome;
 }
@@ -133,9 +168,8 @@ absl::StatusOr<TrainOutcome> ReadTrainOutcome(const RunFolder& folder) {
   TrainOutcome outcome;
   FD_ASSIGN_OR_RETURN(outcome.valid_top1,
                       Number(json, "best_valid_top1", 0, 1, path));
-  FD_ASSIGN_OR_RETURN(const double epoch,
-                      Number(json, "best_epoch", 1, 1e6, path));
-  outcome.best_epoch = static_cast<int>(epoch);
+  FD_ASSIGN_OR_RETURN(outcome.best_epoch,
+                      WholeNumber(json, "best_epoch", 1, kMostEpochs, path));
   FD_ASSIGN_OR_RETURN(outcome.seconds, Seconds(folder));
   return outcome;
 }

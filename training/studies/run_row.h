@@ -27,6 +27,9 @@ struct SearchOutcome {
   int near_half = 0;  // weights of both cells that are near 0.5
   // On the images of the alphas, without augmentation, where it was measured.
   absl::optional<double> top1;
+  // From 0: the epoch after which an early stop took the state. None where that
+  // is the state after the last epoch of all.
+  absl::optional<int> returned_to;
   double seconds = 0;  // of its steps
 };
 

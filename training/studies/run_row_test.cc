@@ -87,7 +87,30 @@ TEST(RunRowTest, ReadsWhatASearchHasLeft) {
   EXPECT_EQ(outcome->decision.undecided, 3);
   EXPECT_EQ(outcome->near_half, 2);
   EXPECT_EQ(outcome->top1, 0.625);
+  EXPECT_FALSE(outcome->returned_to.has_value());
   EXPECT_EQ(outcome->seconds, 3.75);
+}
+
+// Not the last row of metrics.csv, which an early stop may have given up.
+TEST(RunRowTest, ReadsTheStateThatASearchTook) {
+  const RunFolder folder = SearchFolder();
+  ASSERT_THAT(folder.Write(kSearchResult,
+                           "{\"epochs\": 10, \"returned_to\": null,\n"
+                           "\"valid_loss\": 0.51, \"valid_top1\": 0.8143}"),
+              IsOk());
+  auto outcome = ReadSearchOutcome(folder, 0.85f);
+  ASSERT_THAT(outcome, IsOk());
+  EXPECT_EQ(outcome->top1, 0.8143);
+  EXPECT_FALSE(outcome->returned_to.has_value());
+
+  ASSERT_THAT(folder.Write(kSearchResult,
+                           "{\"epochs\": 7, \"returned_to\": 4,\n"
+                           "\"valid_loss\": 0.6, \"valid_top1\": 0.75}"),
+              IsOk());
+  outcome = ReadSearchOutcome(folder, 0.85f);
+  ASSERT_THAT(outcome, IsOk());
+  EXPECT_EQ(outcome->top1, 0.75);
+  EXPECT_EQ(outcome->returned_to, 4);
 }
 
 TEST(RunRowTest, ASearchNeedNotBeEvaluated) {
@@ -151,6 +174,28 @@ TEST(RunRowTest, RefusesADamagedTraining) {
     const absl::Status status = ReadTrainOutcome(folder).status();
     EXPECT_THAT(status, ExitCodeIs(ExitCode::kData)) << contents;
     EXPECT_THAT(std::string(status.message()), HasSubstr(kTrainResult));
+  }
+}
+
+TEST(RunRowTest, RefusesADamagedSearchResult) {
+  for (const char* const contents :
+       {"", "[]", "{\"epochs\": 7",
+        "{\"returned_to\": null, \"valid_top1\": 0.5}",
+        "{\"epochs\": 0, \"returned_to\": null, \"valid_top1\": 0.5}",
+        "{\"epochs\": 7.5, \"returned_to\": null, \"valid_top1\": 0.5}",
+        "{\"epochs\": 4294967297, \"returned_to\": 0, \"valid_top1\": 0.5}",
+        "{\"epochs\": 7, \"valid_top1\": 0.5}",
+        "{\"epochs\": 7, \"returned_to\": 7, \"valid_top1\": 0.5}",
+        "{\"epochs\": 7, \"returned_to\": -1, \"valid_top1\": 0.5}",
+        "{\"epochs\": 7, \"returned_to\": 4.5, \"valid_top1\": 0.5}",
+        "{\"epochs\": 7, \"returned_to\": null}",
+        "{\"epochs\": 7, \"returned_to\": null, \"valid_top1\": null}",
+        "{\"epochs\": 7, \"returned_to\": null, \"valid_top1\": 1.5}"}) {
+    const RunFolder folder = SearchFolder();
+    ASSERT_THAT(folder.Write(kSearchResult, contents), IsOk());
+    const absl::Status status = ReadSearchOutcome(folder, 0.85f).status();
+    EXPECT_THAT(status, ExitCodeIs(ExitCode::kData)) << contents;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(kSearchResult));
   }
 }
 

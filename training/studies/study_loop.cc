@@ -246,15 +246,17 @@ absl::Status StudyRunner::WriteTables() const {
 
 absl::Status StudyRunner::WritePicture() const {
   std::vector<AlphasPanel> panels;
-  for (const StudyPlan::Variant& variant : plan_.variants) {
-    if (!variant.search.has_value()) continue;
-    const StudyPlan::Run run = {&variant, plan_.seeds.front()};
-    FD_ASSIGN_OR_RETURN(const RunFolder folder,
-                        RunFolder::Open(folder_.File(SearchFolder(run))));
-    if (!Exists(folder.File(kSearchWeights))) continue;  // diverged
+  // In the order of the variants, as they were run.
+  for (const RunRow& row : rows_) {
+    if (row.seed != plan_.seeds.front() || !row.search.has_value()) continue;
+    FD_ASSIGN_OR_RETURN(
+        const RunFolder folder,
+        RunFolder::Open(folder_.File(absl::StrCat(
+            StudyPlan::Folder(row.variant, row.seed), "/search"))));
     AlphasPanel panel;
-    panel.title = variant.name;
-    FD_ASSIGN_OR_RETURN(panel.epochs, ReadRelaxedWeights(folder));
+    panel.title = row.variant;
+    FD_ASSIGN_OR_RETURN(panel.epochs,
+                        ReadRelaxedWeights(folder, row.search->returned_to));
     panels.push_back(std::move(panel));
   }
   if (panels.empty()) return absl::OkStatus();
