@@ -21,7 +21,7 @@ search {
   epochs: 2 steps_per_epoch: 3 batch_size: 8 init_channels: 2 op_threshold: 0.1
 }
 train { epochs: 2 steps_per_epoch: 3 batch_size: 8 init_channels: 2 layers: 3 }
-variant { name: "l2" search {} }
+variant { name: "l2" search { noise_darts: true max_step: 9 } }
 variant { name: "chance" random { like: "l2" percent: 20 } }
 EOF
 
@@ -32,6 +32,8 @@ expect 2 "--ressume: unknown flag" "$study" --ressume=auto
 expect 0 "in all 3 searches and 6 trainings" "$study" --recipe=tiny.textproto \
   --list
 expect 0 "fairdarts-no-zero-one" "$study" --recipe=collapse --list
+expect 0 "variant l2: warning: noise to the end" "$study" \
+  --recipe=tiny.textproto --list
 [ -e runs ] && fail "--list has made a folder"
 sed 's/3 ]/2 ]/' tiny.textproto >twice.textproto
 expect 2 "twice.textproto: seed 2: is there twice" "$study" \
@@ -41,6 +43,8 @@ expect 3 "nowhere" "$study" --recipe=tiny.textproto --data=nowhere
 run=("$study" --data=small --threads=1 --report_freq=1)
 expect 0 "test images: top-1" "${run[@]}" --recipe=tiny.textproto --save=alone
 alone=$(echo runs/alone-*)
+[ "$(grep -c 'variant l2: warning: noise to the end' "$alone/log.txt")" -eq 1 ] ||
+  fail "its search's warning is not told once"
 
 # SIGTERM in the second search.
 : >out

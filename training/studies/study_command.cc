@@ -96,12 +96,17 @@ absl::StatusOr<Assignment> FindAssignment(const StudyFlags& flags,
   return assignment;
 }
 
+void LogWarnings(const StudyPlan& plan, RunLog& log) {
+  for (const std::string& warning : StudyWarnings(plan)) log.Info(warning);
+}
+
 absl::Status RunFromFlags(const StudyFlags& flags, RunLog& log) {
   StopSignals signals;
   FD_ASSIGN_OR_RETURN(Assignment assignment, FindAssignment(flags, log));
   const StudyPlan& plan = assignment.plan;
   if (flags.list()) {
     log.Info(ListRuns(plan, assignment.folder));
+    LogWarnings(plan, log);
     return absl::OkStatus();
   }
   if (!flags.save().empty()) {
@@ -133,6 +138,7 @@ absl::Status RunFromFlags(const StudyFlags& flags, RunLog& log) {
   log.Info(absl::StrCat("study ", plan.name, ": ", plan.variants.size(),
                         " variants, ", plan.seeds.size(), " seeds, in ",
                         folder.path(), resumed ? ", taken up again" : ""));
+  LogWarnings(plan, log);
   StudyData data;
   data.train = &train;
   data.load_test = [&] {

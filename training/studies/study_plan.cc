@@ -275,6 +275,17 @@ absl::StatusOr<StudyPlan> ParseStudy(absl::string_view text,
   return plan;
 }
 
+std::vector<std::string> StudyWarnings(const StudyPlan& plan) {
+  std::vector<std::string> warnings;
+  for (const StudyPlan::Variant& variant : plan.variants) {
+    if (!variant.search.has_value()) continue;
+    for (const std::string& warning : SearchWarnings(*variant.search)) {
+      warnings.push_back(absl::StrCat("variant ", variant.name, ": ", warning));
+    }
+  }
+  return warnings;
+}
+
 absl::StatusOr<StudyText> FindStudy(absl::string_view recipe) {
   std::vector<std::string> names;
   for (const Recipe& shipped : StudyRecipes()) {

@@ -66,6 +66,9 @@ struct StudyPlan {
 absl::StatusOr<StudyPlan> ParseStudy(absl::string_view text,
                                      absl::string_view source);
 
+// What its searches warn of, a line for each: "variant NAME: warning: ...".
+std::vector<std::string> StudyWarnings(const StudyPlan& plan);
+
 // The study that --recipe names: a shipped one, or a file that begins where the
 // user typed. The text for ParseStudy and its source.
 struct StudyText {

@@ -113,6 +113,21 @@ TEST(StudyPlanTest, TheRecordIsTheStudy) {
   EXPECT_EQ(again->variants[2].search->sep_loss(), SearchConfig::L1);
 }
 
+TEST(StudyPlanTest, WarnsOfItsSearches) {
+  EXPECT_THAT(StudyWarnings(Good()), ElementsAre());
+  const std::string text = absl::StrReplaceAll(
+      kGood, {{"as it is\" search {}",
+               "as it is\" search { noise_darts: true max_step: 9 }"},
+              {"{ sep_loss: L1 epochs: 5 }", "{ relaxation: SOFTMAX }"}});
+  const auto plan = ParseStudy(text, "study");
+  ASSERT_THAT(plan, IsOk());
+  EXPECT_THAT(
+      StudyWarnings(*plan),
+      ElementsAre(
+          StartsWith("variant l2: warning: noise to the end: max_step 9"),
+          StartsWith("variant l1: warning: zero-one loss with softmax")));
+}
+
 TEST(StudyPlanTest, WhatComesWithTheProgramIsWhole) {
   EXPECT_FALSE(StudyRecipes().empty());
   for (const Recipe& recipe : StudyRecipes()) {
