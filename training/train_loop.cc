@@ -23,7 +23,6 @@
 #include "training/checkpoint/checkpointer.h"
 #include "training/data_record.h"
 #include "training/device.h"
-#include "training/last_batch.h"
 #include "training/memory_format.h"
 #include "training/network_weights.h"
 #include "training/train_config.h"
@@ -102,19 +101,7 @@ absl::StatusOr<std::unique_ptr<TrainLoop>> TrainLoop::Create(
                       FindDevice(config.device() == TrainConfig::CUDA));
   FD_ASSIGN_OR_RETURN(const LrSchedule schedule,
                       LrSchedule::Create(ScheduleOptions(config)));
-  if (TrainSamples(config, *dataset) < 1) {
-    return UsageError(absl::StrCat("valid_portion ", config.valid_portion(),
-                                   ": holds out all ", dataset->size(),
-                                   " images and leaves none to train on"));
-  }
-  FD_ASSIGN_OR_RETURN(EpochSampler sampler,
-                      EpochSampler::Create(SamplingOptions(config, *dataset)));
-  FD_RETURN_IF_ERROR(CheckLastBatch(sampler, *dataset));
-  if (config.auxiliary() && config.batch_size() == 1) {
-    return UsageError(
-        "batch_size 1: the auxiliary head's batch norm cannot normalise a "
-        "single image; use a batch of at least 2, or --noauxiliary");
-  }
+  FD_ASSIGN_OR_RETURN(EpochSampler sampler, CreateSampler(config, *dataset));
   FD_ASSIGN_OR_RETURN(const NetworkConfig network_options,
                       NetworkOptions(config, *dataset));
   FD_ASSIGN_OR_RETURN(TrainNetwork network,

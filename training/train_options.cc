@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "fairdarts/base/random.h"
 #include "fairdarts/base/status.h"
+#include "training/last_batch.h"
 
 namespace fairdarts {
 
@@ -72,6 +73,24 @@ EpochSamplerOptions SamplingOptions(const TrainConfig& config,
   options.seed = config.seed();
   options.purpose = "train/order";
   return options;
+}
+
+absl::StatusOr<EpochSampler> CreateSampler(const TrainConfig& config,
+                                           const Dataset& dataset) {
+  if (TrainSamples(config, dataset) < 1) {
+    return UsageError(absl::StrCat("valid_portion ", config.valid_portion(),
+                                   ": holds out all ", dataset.size(),
+                                   " images and leaves none to train on"));
+  }
+  FD_ASSIGN_OR_RETURN(EpochSampler sampler,
+                      EpochSampler::Create(SamplingOptions(config, dataset)));
+  FD_RETURN_IF_ERROR(CheckLastBatch(sampler, dataset));
+  if (config.auxiliary() && config.batch_size() == 1) {
+    return UsageError(
+        "batch_size 1: the auxiliary head's batch norm cannot normalise a "
+        "single image; use a batch of at least 2, or --noauxiliary");
+  }
+  return sampler;
 }
 
 double DropProbability(const TrainConfig& config, int epoch) {

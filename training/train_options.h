@@ -32,6 +32,11 @@ int64_t TrainSamples(const TrainConfig& config, const Dataset& dataset);
 EpochSamplerOptions SamplingOptions(const TrainConfig& config,
                                     const Dataset& dataset);
 
+// Those samples by epochs. A usage error names the value that leaves none, or
+// batches that the network cannot take.
+absl::StatusOr<EpochSampler> CreateSampler(const TrainConfig& config,
+                                           const Dataset& dataset);
+
 // The dropped paths of step `step` of epoch `epoch`, both from 0: of each path
 // drop_path_prob * epoch / epochs (ScheduledDropPath, arXiv 1707.07012).
 double DropProbability(const TrainConfig& config, int epoch);

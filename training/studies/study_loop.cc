@@ -26,9 +26,12 @@
 #include "training/config.h"
 #include "training/config_file.h"
 #include "training/data/batch.h"
+#include "training/data/sampler.h"
+#include "training/last_batch.h"
 #include "training/memory_format.h"
 #include "training/network_weights.h"
 #include "training/search_loop.h"
+#include "training/search_options.h"
 #include "training/studies/alphas_plot.h"
 #include "training/studies/random_genotype.h"
 #include "training/studies/study_folder.h"
@@ -77,6 +80,31 @@ absl::Status CheckRecord(const RunFolder& folder, const Config& config) {
   FD_ASSIGN_OR_RETURN(const std::string record,
                       ReadFile(path, kMaxConfigBytes));
   return FromRecord(record, path, config).status();
+}
+
+// Whether the images suffice for each search and the training.
+absl::Status CheckSampling(const StudyPlan& plan, const StudyMachine& machine,
+                           const Dataset& images) {
+  for (const StudyPlan::Variant& variant : plan.variants) {
+    if (!variant.search.has_value()) continue;
+    const SearchConfig config =
+        plan.SearchOf({&variant, plan.seeds.front()}, machine);
+    const absl::StatusOr<SearchSampler> sampler =
+        SearchSampler::Create(SamplingOptions(config, images));
+    FD_RETURN_IF_ERROR(
+        Annotate(sampler.ok() ? CheckLastBatch(sampler->weights(), images)
+                              : sampler.status(),
+                 absl::StrCat("variant ", variant.name, ": search")));
+  }
+  FD_RETURN_IF_ERROR(
+      Annotate(CreateSampler(plan.train, images).status(), "train"));
+  if (TrainSamples(plan.train, images) == images.size()) {
+    return UsageError(absl::StrCat(
+        "train: valid_portion ", plan.train.valid_portion(),
+        ": holds out none of the ", images.size(),
+        " images; networks are ranked by those that it holds out"));
+  }
+  return absl::OkStatus();
 }
 
 class StudyRunner {
@@ -362,7 +390,9 @@ absl::StatusOr<std::vector<RunRow>> RunStudy(
   FD_CHECK(data.train->name == plan.dataset);
   FD_ASSIGN_OR_RETURN(const NetworkConfig network,
                       NetworkOptions(plan.train, *data.train));
-  // What cannot be drawn is said before hours of searches, not behind them.
+  // What cannot be trained on or drawn is said before hours of searches, not
+  // behind them.
+  FD_RETURN_IF_ERROR(CheckSampling(plan, machine, *data.train));
   for (const StudyPlan::Run& run : plan.Runs()) {
     if (!run.variant->random.has_value() || run.variant->random->has_like()) {
       continue;

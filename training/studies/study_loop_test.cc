@@ -249,5 +249,35 @@ TEST_F(StudyLoopTest, WhatNoDrawCanBeIsSaidBeforeAnythingIsRun) {
   EXPECT_TRUE(Files(folder).empty());
 }
 
+TEST_F(StudyLoopTest, WhatTheImagesDoNotSufficeForIsSaidBeforeAnythingIsRun) {
+  struct {
+    const char* from;
+    const char* to;
+    const char* complaint;
+  } const cases[] = {
+      {"op_threshold: 0.999", "train_portion: 0.001",
+       "variant empty: search: train_portion 0.001 leaves the weights none"},
+      {"op_threshold: 0.999", "batch_size: 31",
+       "variant empty: search: batch_size 31 is larger than the 30"},
+      {"batch_size: 6 valid", "batch_size: 49 valid",
+       "train: batch_size 49 is larger than the 48 samples to train on"},
+      {"valid_portion: 0.2", "valid_portion: 0.999",
+       "train: valid_portion 0.999: holds out all 60 images"},
+      {"valid_portion: 0.2", "valid_portion: 0.001",
+       "train: valid_portion 0.001: holds out none of the 60 images"},
+      {"batch_size: 6 valid", "batch_size: 1 auxiliary: true valid",
+       "train: batch_size 1: the auxiliary head"},
+  };
+  for (const auto& c : cases) {
+    const std::string folder = NewFolder();
+    const std::string text = absl::StrReplaceAll(kStudy, {{c.from, c.to}});
+    ASSERT_NE(text, kStudy);
+    const absl::Status status = Run(folder, kNever, text).status();
+    EXPECT_THAT(status, ExitCodeIs(ExitCode::kUsage)) << c.to;
+    EXPECT_THAT(std::string(status.message()), StartsWith(c.complaint));
+    EXPECT_TRUE(Files(folder).empty());
+  }
+}
+
 }  // namespace
 }  // namespace fairdarts
