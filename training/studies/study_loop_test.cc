@@ -52,7 +52,7 @@ train {
   init_channels: 2 layers: 3
 }
 variant { name: "fair" search {} }
-variant { name: "empty" search { op_threshold: 0.999 } }
+variant { name: "empty" search { op_threshold: 0.999 flops_budget: 500 } }
 variant { name: "wild" search { learning_rate: 1e30 } }
 variant { name: "chance" random { like: "fair" percent: 20 } }
 variant { name: "chance-of-empty" random { like: "empty" } }
