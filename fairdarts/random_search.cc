@@ -130,18 +130,25 @@ std::string RequestText(const RandomSearchOptions& options) {
                       options.max_mega_macs, " MFLOPs");
 }
 
+// What the draws for one genotype came to.
+struct Draws {
+  absl::optional<RandomGenotype> found;
+  int64_t with_skips = 0;  // of them, and the multiply-accumulates of those
+  int64_t fewest = std::numeric_limits<int64_t>::max();
+  int64_t most = 0;
+};
+
 absl::Status NoneFits(const RandomSearchOptions& options, int index,
-                      int64_t with_skips, int64_t fewest, int64_t most) {
+                      const Draws& draws) {
   std::string reached;
-  if (with_skips > 0) {
-    reached = absl::StrFormat(
-        "%d of them had the skips, with %.1f to %.1f MFLOPs", with_skips,
-        static_cast<double>(fewest) / kMega, static_cast<double>(most) / kMega);
-    if (!options.num_identity.has_value()) {
-      reached = absl::StrFormat("they had %.1f to %.1f MFLOPs",
-                                static_cast<double>(fewest) / kMega,
-                                static_cast<double>(most) / kMega);
-    }
+  if (draws.with_skips > 0) {
+    const std::string macs = absl::StrFormat(
+        "%.1f to %.1f MFLOPs", static_cast<double>(draws.fewest) / kMega,
+        static_cast<double>(draws.most) / kMega);
+    reached = options.num_identity.has_value()
+                  ? absl::StrCat(draws.with_skips,
+                                 " of them had the skips, with ", macs)
+                  : absl::StrCat("they had ", macs);
   } else {
     reached = "none of them had that many skips";
   }
@@ -151,12 +158,11 @@ absl::Status NoneFits(const RandomSearchOptions& options, int index,
                                  ": ask for what is not as rare"));
 }
 
-absl::StatusOr<RandomGenotype> FirstThatFits(
-    const RandomSearchOptions& options, int index, const EdgeCosts& costs,
-    const std::vector<CellEdge>& layout) {
-  int64_t with_skips = 0;
-  int64_t fewest = std::numeric_limits<int64_t>::max();
-  int64_t most = 0;
+// Up to the first that fits.
+Draws DrawUntilItFits(const RandomSearchOptions& options, int index,
+                      const EdgeCosts& costs,
+                      const std::vector<CellEdge>& layout) {
+  Draws draws;
   for (int64_t draw = 0; draw < options.max_draws; ++draw) {
     const CellChoice normal = Choose(DrawNormal(options.seed, index, draw));
     const int skips = SkipsOf(normal);
@@ -164,9 +170,9 @@ absl::StatusOr<RandomGenotype> FirstThatFits(
     const CellChoice reduce = Choose(DrawReduce(options.seed, index, draw));
     const EdgeCost cost = costs.constant + CostOf(normal, costs.normal) +
                           CostOf(reduce, costs.reduce);
-    ++with_skips;
-    fewest = std::min(fewest, cost.macs);
-    most = std::max(most, cost.macs);
+    ++draws.with_skips;
+    draws.fewest = std::min(draws.fewest, cost.macs);
+    draws.most = std::max(draws.most, cost.macs);
     if (!MacsFit(cost.macs, options)) continue;
     RandomGenotype result;
     result.genotype.normal = CellOf(normal, layout);
@@ -174,9 +180,10 @@ absl::StatusOr<RandomGenotype> FirstThatFits(
     result.skips = skips;
     result.cost = cost;
     result.draw = draw;
-    return result;
+    draws.found = std::move(result);
+    break;
   }
-  return NoneFits(options, index, with_skips, fewest, most);
+  return draws;
 }
 
 }  // namespace
@@ -215,23 +222,30 @@ absl::Status CheckRandomSearch(const RandomSearchOptions& options) {
 absl::StatusOr<std::vector<RandomGenotype>> RandomGenotypes(
     const RandomSearchOptions& options) {
   FD_RETURN_IF_ERROR(CheckRandomSearch(options));
-  FD_ASSIGN_OR_RETURN(const EdgeCosts costs,
-                      ComputeEdgeCosts(NetworkConfig::Cifar()));
+  FD_ASSIGN_OR_RETURN(const EdgeCosts costs, ComputeEdgeCosts(options.network));
   const std::vector<CellEdge> layout = EdgeLayout(kS1Nodes);
   std::vector<RandomGenotype> list;
   for (int i = 0; i < options.num_arch; ++i) {
-    FD_ASSIGN_OR_RETURN(RandomGenotype found,
-                        FirstThatFits(options, i, costs, layout));
-    list.push_back(std::move(found));
+    Draws draws = DrawUntilItFits(options, i, costs, layout);
+    if (!draws.found.has_value()) return NoneFits(options, i, draws);
+    list.push_back(*std::move(draws.found));
   }
   return list;
+}
+
+absl::StatusOr<absl::optional<RandomGenotype>> FindRandomGenotype(
+    const RandomSearchOptions& options) {
+  FD_RETURN_IF_ERROR(CheckRandomSearch(options));
+  FD_ASSIGN_OR_RETURN(const EdgeCosts costs, ComputeEdgeCosts(options.network));
+  return DrawUntilItFits(options, /*index=*/0, costs, EdgeLayout(kS1Nodes))
+      .found;
 }
 
 absl::StatusOr<bool> MatchesRandomSearch(const Genotype& genotype,
                                          const RandomSearchOptions& options) {
   FD_RETURN_IF_ERROR(CheckRandomSearch(options));
   FD_ASSIGN_OR_RETURN(const NetworkCost cost,
-                      ComputeNetworkCost(genotype, NetworkConfig::Cifar()));
+                      ComputeNetworkCost(genotype, options.network));
   return genotype.form == GenotypeForm::kPairs &&
          SkipsFit(CountSkips(genotype.normal), options) &&
          MacsFit(cost.total.macs, options);

@@ -24,6 +24,7 @@
 #include "absl/types/optional.h"
 #include "fairdarts/discretization.h"
 #include "fairdarts/edge_cost.h"
+#include "genotypes/cost.h"
 #include "genotypes/genotype.h"
 
 namespace fairdarts {
@@ -40,6 +41,9 @@ struct RandomSearchOptions {
   // The least and the most millions of multiply-accumulates.
   double min_mega_macs = 500;
   double max_mega_macs = std::numeric_limits<double>::infinity();
+
+  // Whose multiply-accumulates and parameters count.
+  NetworkConfig network = NetworkConfig::Cifar();
 
   // Draws for one genotype until the request counts as impossible.
   int64_t max_draws = 1000000;
@@ -60,6 +64,10 @@ struct RandomGenotype {
 // of the options and i, not of num_arch. Where none of max_draws fits, the
 // usage error says what was reached.
 absl::StatusOr<std::vector<RandomGenotype>> RandomGenotypes(
+    const RandomSearchOptions& options);
+
+// The first of the list; none where none of its draws fits.
+absl::StatusOr<absl::optional<RandomGenotype>> FindRandomGenotype(
     const RandomSearchOptions& options);
 
 // Whether a pair genotype could be one of the list: its skips and its FLOPs

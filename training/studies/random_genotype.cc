@@ -1,55 +1,33 @@
 #include "training/studies/random_genotype.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstddef>
 #include <utility>
 #include <vector>
 
 #include "fairdarts/base/check.h"
 #include "fairdarts/base/status.h"
-#include "fairdarts/discretization.h"
-#include "fairdarts/edge_cost.h"
 #include "fairdarts/random_search.h"
-#include "genotypes/edge_layout.h"
-#include "genotypes/primitive.h"
 
 namespace fairdarts {
-namespace {
-
-// What a cell's edges add to the constant part.
-int64_t MacsOf(const GenotypeCell& cell, const CellEdgeCosts& costs) {
-  int64_t macs = 0;
-  for (const GenotypeEdge& edge : cell.edges) {
-    const size_t column =
-        std::find(kS1Candidates.begin(), kS1Candidates.end(), edge.op) -
-        kS1Candidates.begin();
-    macs += costs[EdgeRow(edge.to, edge.from)][column].macs;
-  }
-  return macs;
-}
-
-}  // namespace
 
 absl::StatusOr<absl::optional<Genotype>> RandomGenotypeLike(
     uint64_t seed, int64_t macs, double percent, const NetworkConfig& network) {
   FD_CHECK(macs > 0 && percent > 0);
-  const double room = percent / 100 * static_cast<double>(macs);
-  FD_ASSIGN_OR_RETURN(const EdgeCosts costs, ComputeEdgeCosts(network));
-  for (int draw = 0; draw < kMostDraws; ++draw) {
-    const RandomAlphas alphas = DrawAlphas(seed, /*index=*/0, draw);
-    FD_ASSIGN_OR_RETURN(
-        Genotype genotype,
-        Discretize(alphas.normal, alphas.reduce, DiscretizationRule::kDarts,
-                   /*threshold=*/0.5f));
-    const int64_t drawn = costs.constant.macs +
-                          MacsOf(genotype.normal, costs.normal) +
-                          MacsOf(genotype.reduce, costs.reduce);
-    if (std::abs(static_cast<double>(drawn - macs)) <= room) {
-      return absl::optional<Genotype>(std::move(genotype));
-    }
-  }
-  return absl::optional<Genotype>();
+  constexpr double kMega = 1e6;
+  const double size = static_cast<double>(macs);
+  const double room = percent / 100 * size;
+  RandomSearchOptions options;
+  options.seed = seed;
+  options.num_identity = absl::nullopt;
+  options.min_mega_macs = std::max(size - room, 0.0) / kMega;
+  options.max_mega_macs = (size + room) / kMega;
+  options.network = network;
+  options.max_draws = kMostDraws;
+  FD_ASSIGN_OR_RETURN(absl::optional<RandomGenotype> found,
+                      FindRandomGenotype(options));
+  absl::optional<Genotype> genotype;
+  if (found.has_value()) genotype = std::move(found->genotype);
+  return genotype;
 }
 
 absl::StatusOr<Genotype> RandomGenotypeOf(uint64_t seed, int num_identity,
@@ -59,7 +37,7 @@ absl::StatusOr<Genotype> RandomGenotypeOf(uint64_t seed, int num_identity,
   options.num_arch = 1;
   options.num_identity = num_identity;
   options.min_mega_macs = flops_threshold;
-  options.max_draws = 10 * kMostDraws;  // they cost less than those above
+  options.max_draws = 10 * kMostDraws;
   FD_ASSIGN_OR_RETURN(const std::vector<RandomGenotype> list,
                       RandomGenotypes(options));
   return list.front().genotype;
