@@ -72,13 +72,12 @@ std::string Steps(const Config& config) {
 
 }  // namespace
 
-std::string SearchFolder(const StudyPlan::Run& run) {
-  return absl::StrCat(StudyPlan::Folder(run.variant->name, run.seed),
-                      "/search");
+std::string SearchFolder(absl::string_view variant, uint64_t seed) {
+  return absl::StrCat(StudyPlan::Folder(variant, seed), "/search");
 }
 
-std::string TrainFolder(const StudyPlan::Run& run) {
-  return absl::StrCat(StudyPlan::Folder(run.variant->name, run.seed), "/train");
+std::string TrainFolder(absl::string_view variant, uint64_t seed) {
+  return absl::StrCat(StudyPlan::Folder(variant, seed), "/train");
 }
 
 absl::StatusOr<absl::optional<std::string>> FindStudyFolder(
@@ -108,9 +107,11 @@ std::string ListRuns(const StudyPlan& plan,
                           run.seed);
     if (run.variant->search.has_value()) {
       ++searches;
-      absl::StrAppend(&text, "search ", Steps(*run.variant->search),
-                      Progress(folder, SearchFolder(run), kSearchWeights),
-                      ", ");
+      absl::StrAppend(
+          &text, "search ", Steps(*run.variant->search),
+          Progress(folder, SearchFolder(run.variant->name, run.seed),
+                   kSearchWeights),
+          ", ");
     } else if (run.variant->random->has_like()) {
       absl::StrAppend(&text, "random, like ", run.variant->random->like(),
                       ", ");
@@ -119,7 +120,9 @@ std::string ListRuns(const StudyPlan& plan,
     }
     ++trainings;
     absl::StrAppend(&text, "training ", Steps(plan.train),
-                    Progress(folder, TrainFolder(run), kTrainResult), "\n");
+                    Progress(folder, TrainFolder(run.variant->name, run.seed),
+                             kTrainResult),
+                    "\n");
   }
   absl::StrAppendFormat(
       &text,

@@ -8,6 +8,7 @@
 //   runs.csv table.csv table.md timing.csv         after each run
 //   alphas.svg ranked.csv ranked.md                from its end on
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -26,8 +27,8 @@ inline constexpr char kStudyRanking[] = "ranked.md";  // written last
 inline constexpr char kDivergedFile[] = "diverged.txt";
 
 // The folders of a run's two parts, which need not be there.
-std::string SearchFolder(const StudyPlan::Run& run);
-std::string TrainFolder(const StudyPlan::Run& run);
+std::string SearchFolder(absl::string_view variant, uint64_t seed);
+std::string TrainFolder(absl::string_view variant, uint64_t seed);
 
 // The folder that --resume means, which is not "": a study's, or with "auto"
 // the one in `runs_folder` that is not finished, that no other process is

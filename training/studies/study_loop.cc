@@ -179,8 +179,9 @@ absl::StatusOr<bool> StudyRunner::RunLoop(
 
 absl::Status StudyRunner::Search(const StudyPlan::Run& run, RunRow& row) {
   const SearchConfig config = plan_.SearchOf(run, machine_);
-  FD_ASSIGN_OR_RETURN(const RunFolder folder,
-                      MakeFolder(folder_.File(SearchFolder(run))));
+  FD_ASSIGN_OR_RETURN(
+      const RunFolder folder,
+      MakeFolder(folder_.File(SearchFolder(row.variant, row.seed))));
   FD_RETURN_IF_ERROR(CheckRecord(folder, config));
   bool finite = !Exists(folder.File(kDivergedFile));
   if (finite && !Exists(folder.File(kSearchWeights))) {
@@ -233,8 +234,9 @@ absl::Status StudyRunner::Train(const StudyPlan::Run& run, RunRow& row) {
   row.cost = cost.total;
   TrainConfig config = plan_.TrainOf(run, machine_);
   config.set_genotype(ToPythonText(*row.genotype));
-  FD_ASSIGN_OR_RETURN(const RunFolder folder,
-                      MakeFolder(folder_.File(TrainFolder(run))));
+  FD_ASSIGN_OR_RETURN(
+      const RunFolder folder,
+      MakeFolder(folder_.File(TrainFolder(row.variant, row.seed))));
   FD_RETURN_IF_ERROR(CheckRecord(folder, config));
   bool finite = !Exists(folder.File(kDivergedFile));
   if (finite && !Exists(folder.File(kTrainResult))) {
@@ -279,8 +281,7 @@ absl::Status StudyRunner::WritePicture() const {
     if (row.seed != plan_.seeds.front() || !row.search.has_value()) continue;
     FD_ASSIGN_OR_RETURN(
         const RunFolder folder,
-        RunFolder::Open(folder_.File(absl::StrCat(
-            StudyPlan::Folder(row.variant, row.seed), "/search"))));
+        RunFolder::Open(folder_.File(SearchFolder(row.variant, row.seed))));
     AlphasPanel panel;
     panel.title = row.variant;
     FD_ASSIGN_OR_RETURN(panel.epochs,
@@ -297,8 +298,8 @@ absl::Status StudyRunner::WritePicture() const {
 
 absl::StatusOr<TestOutcome> StudyRunner::Evaluate(const RunRow& row,
                                                   const Dataset& test) {
-  const std::string path = folder_.File(absl::StrCat(
-      StudyPlan::Folder(row.variant, row.seed), "/train/", kBestWeights));
+  const std::string path = folder_.File(
+      absl::StrCat(TrainFolder(row.variant, row.seed), "/", kBestWeights));
   FD_ASSIGN_OR_RETURN(const ModelFile model, ModelFile::Load(path));
   FD_ASSIGN_OR_RETURN(const std::shared_ptr<DerivedNetwork> network,
                       LoadNetwork(model));
@@ -341,8 +342,7 @@ absl::Status StudyRunner::Test() {
     if (!outcome.ok()) return Annotate(outcome.status(), name);
     FD_ASSIGN_OR_RETURN(
         const RunFolder folder,
-        RunFolder::Open(folder_.File(
-            absl::StrCat(StudyPlan::Folder(row.variant, row.seed), "/train"))));
+        RunFolder::Open(folder_.File(TrainFolder(row.variant, row.seed))));
     FD_RETURN_IF_ERROR(WriteTestOutcome(*outcome, folder));
     row.test = *outcome;
     log_.Info(absl::StrFormat("%s: top-1 %.2f %%, held-out %.2f %%", name,
