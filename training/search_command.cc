@@ -139,15 +139,22 @@ absl::StatusOr<Assignment> FindAssignment(int argc, const char* const* argv,
   return Assignment{std::move(config), std::move(run)};
 }
 
-// Whether the arguments ask for an estimate alone.
-absl::StatusOr<bool> EstimateFlag(int argc, const char* const* argv) {
+// What the arguments ask for.
+enum class Task { kSearch, kEstimate, kRandomSearch };
+
+absl::StatusOr<Task> TaskOf(int argc, const char* const* argv) {
   SearchConfig flags;
   FD_RETURN_IF_ERROR(ParseFlags(argc, argv, flags));
-  if (flags.estimate() && flags.has_resume()) {
+  if (flags.random_search()) {
+    FD_RETURN_IF_ERROR(CheckRandomSearchFlags(flags));
+    return Task::kRandomSearch;
+  }
+  if (!flags.estimate()) return Task::kSearch;
+  if (flags.has_resume()) {
     return UsageError(
         "--estimate: says what a whole new search takes; leave out --resume");
   }
-  return flags.estimate();
+  return Task::kEstimate;
 }
 
 absl::Status Estimate(int argc, const char* const* argv, RunLog& log) {
@@ -173,23 +180,14 @@ absl::Status Estimate(int argc, const char* const* argv, RunLog& log) {
   return absl::OkStatus();
 }
 
-// Whether the arguments ask for random genotypes alone.
-absl::StatusOr<bool> RandomSearchFlag(int argc, const char* const* argv) {
-  SearchConfig flags;
-  FD_RETURN_IF_ERROR(ParseFlags(argc, argv, flags));
-  if (flags.random_search()) FD_RETURN_IF_ERROR(CheckRandomSearchFlags(flags));
-  return flags.random_search();
+absl::Status PrintRandomGenotypes(int argc, const char* const* argv,
+                                  RunLog& log) {
+  FD_ASSIGN_OR_RETURN(const ResolvedSearch resolved,
+                      SearchFromCommandLine(argc, argv));
+  return RandomSearch(resolved.config, log);
 }
 
 absl::Status Search(int argc, const char* const* argv, RunLog& log) {
-  FD_ASSIGN_OR_RETURN(const bool random, RandomSearchFlag(argc, argv));
-  if (random) {
-    FD_ASSIGN_OR_RETURN(const ResolvedSearch resolved,
-                        SearchFromCommandLine(argc, argv));
-    return RandomSearch(resolved.config, log);
-  }
-  FD_ASSIGN_OR_RETURN(const bool estimate, EstimateFlag(argc, argv));
-  if (estimate) return Estimate(argc, argv, log);
   StopSignals signals;
   FD_ASSIGN_OR_RETURN(const Assignment assignment,
                       FindAssignment(argc, argv, log));
@@ -221,6 +219,19 @@ absl::Status Search(int argc, const char* const* argv, RunLog& log) {
   return absl::OkStatus();
 }
 
+absl::Status Run(int argc, const char* const* argv, RunLog& log) {
+  FD_ASSIGN_OR_RETURN(const Task task, TaskOf(argc, argv));
+  switch (task) {
+    case Task::kSearch:
+      return Search(argc, argv, log);
+    case Task::kEstimate:
+      return Estimate(argc, argv, log);
+    case Task::kRandomSearch:
+      return PrintRandomGenotypes(argc, argv, log);
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 int SearchCommand(int argc, const char* const* argv, RunLog& log) {
@@ -228,7 +239,7 @@ int SearchCommand(int argc, const char* const* argv, RunLog& log) {
     log.Info(SearchHelp());
     return static_cast<int>(ExitCode::kDone);
   }
-  return EndProgram(Search(argc, argv, log), "search", log);
+  return EndProgram(Run(argc, argv, log), "search", log);
 }
 
 }  // namespace fairdarts
