@@ -10,10 +10,10 @@
 // over the candidates first would not change that. Draws are repeated until
 // one fits.
 //
-// FLOPs are the multiply-accumulates of convolutions and classifier of the
-// CIFAR network with C=36 and 20 layers (genotypes/cost.h). Upstream compares
-// the count of the package thop, which is never lower: whatever is at least so
-// large here is there too.
+// FLOPs are the multiply-accumulates of convolutions and classifier
+// (genotypes/cost.h), of the CIFAR network with C=36 and 20 layers unless the
+// options name another. Upstream compares the count of the package thop, which
+// is never lower: whatever is at least so large here is there too.
 
 #include <cstdint>
 #include <limits>
