@@ -38,26 +38,18 @@ int64_t Pixels(const MapShape& shape) {
 
 class Planner {
  public:
-  explicit Planner(const ModelFile& file)
-      : file_(file), graph_(file.graph()), live_(graph_.Live()) {
+  explicit Planner(const NetworkGraph& graph)
+      : graph_(graph), live_(graph_.Live()) {
     plan_.image = graph_.image;
     plan_.classes = graph_.layers.back().out.channels;
   }
 
-  absl::StatusOr<Plan> Run() {
+  Plan Run() {
     PlaceLayers();
-    plan_.constant_floats = CountConstants();
-    plan_.constants = FloatBuffer::Allocate(plan_.constant_floats);
-    if (plan_.constants.data() == nullptr) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat("no memory for ", sizeof(float) * plan_.constant_floats,
-                       " bytes of weights"));
-    }
     for (size_t i = 0; i < graph_.layers.size(); ++i) {
-      if (live_[i]) FD_RETURN_IF_ERROR(AddSteps(static_cast<int>(i)));
+      if (live_[i]) AddSteps(static_cast<int>(i));
     }
     PlaceBuffers();
-    FD_RETURN_IF_ERROR(CheckMaps());
     return std::move(plan_);
   }
 
@@ -143,6 +135,8 @@ class Planner {
     const Layer& layer = graph_.layers[index];
     PlanStep step;
     step.kind = kind;
+    step.layer = index;
+    step.scale = ScaleOf(index);
     const int input = layer.inputs.front();
     if (input != NetworkGraph::kImage) step.in = views_[input];
     step.in_shape = graph_.ShapeOf(input);
@@ -171,39 +165,6 @@ class Planner {
     return found == scales_.end() ? 1 : found->second;
   }
 
-  // At least what AddConstants is asked for.
-  int64_t CountConstants() const {
-    int64_t floats = 0;
-    const auto add = [&](int64_t count) {
-      floats += RoundUp(count, kArenaAlignment);
-    };
-    for (size_t i = 0; i < graph_.layers.size(); ++i) {
-      const Layer& layer = graph_.layers[i];
-      if (!live_[i] || layer.weight.empty()) continue;
-      add(file_.Tensor(layer.weight).elements());
-      if (!layer.weight_odd.empty()) {
-        add(file_.Tensor(layer.weight_odd).elements());
-      }
-      add(layer.out.channels);
-      add(layer.out.channels);
-    }
-    return floats;
-  }
-
-  // Room for so many; the offset in plan_.constants.
-  int64_t AddConstants(int64_t count) {
-    const int64_t offset = constants_used_;
-    constants_used_ += RoundUp(count, kArenaAlignment);
-    FD_CHECK_LE(constants_used_, plan_.constant_floats);
-    return offset;
-  }
-
-  int64_t AddConstants(const float* values, int64_t count) {
-    const int64_t offset = AddConstants(count);
-    std::copy(values, values + count, plan_.constants.data() + offset);
-    return offset;
-  }
-
   void AddStep(const PlanStep& step) {
     switch (step.kind) {
       case PlanStep::Kind::kDense: {
@@ -225,28 +186,13 @@ class Planner {
     plan_.scratch_floats = std::max(plan_.scratch_floats, floats + kPlaneSlack);
   }
 
-  // A dense convolution from [out][in * kh * kw] weights.
-  void AddDense(PlanStep step, const float* weights, const float* bias) {
-    const int rows = step.out_shape.channels;
-    const int depth = static_cast<int>(GatherDepth(step));
-    step.weights = AddConstants(int64_t{rows} * depth);
-    PackGemmWeights(weights, rows, depth,
-                    plan_.constants.data() + step.weights);
-    step.bias = AddConstants(bias, rows);
-    AddStep(step);
-  }
-
-  absl::Status AddConvolution(int index) {
+  void AddConvolution(int index) {
     const Layer& layer = graph_.layers[index];
-    FD_RETURN_IF_ERROR(FoldBatchNorm(file_, layer, ScaleOf(index), &folded_));
     if (layer.depthwise) {
       FD_CHECK(layer.batch_norm.empty() && sum_of_[index] < 0)
           << "a depthwise convolution is followed by a 1x1 one";
-      PlanStep step = StepOf(PlanStep::Kind::kDepthwise, index);
-      step.weights =
-          AddConstants(folded_.weights.data(), folded_.weights.size());
-      AddStep(step);
-      return absl::OkStatus();
+      AddStep(StepOf(PlanStep::Kind::kDepthwise, index));
+      return;
     }
     const bool pointwise = layer.kernel_height == 1 &&
                            layer.kernel_width == 1 && layer.stride_height == 1;
@@ -255,24 +201,19 @@ class Planner {
     step.pad_top = layer.padding_height();
     step.pad_left = layer.padding_width();
     step.accumulate = Accumulates(index);
-    AddDense(step, folded_.weights.data(), folded_.bias.data());
-    return absl::OkStatus();
+    AddStep(step);
   }
 
-  absl::Status AddFactorizedReduce(int index) {
-    const Layer& layer = graph_.layers[index];
-    FD_RETURN_IF_ERROR(FoldBatchNorm(file_, layer, ScaleOf(index), &folded_));
+  void AddFactorizedReduce(int index) {
     PlanStep step = StepOf(PlanStep::Kind::kDense, index);
     step.accumulate = Accumulates(index);
-    const int half = layer.out.channels / 2;
+    const int half = graph_.layers[index].out.channels / 2;
     step.out_shape.channels = half;
-    const float* const weights = folded_.weights.data();
-    const float* const bias = folded_.bias.data();
-    AddDense(step, weights, bias);
+    AddStep(step);
     step.out.channel += half;
+    step.first_row = half;
     step.pad_top = step.pad_left = -1;
-    AddDense(step, weights + folded_.weights.size() / 2, bias + half);
-    return absl::OkStatus();
+    AddStep(step);
   }
 
   // The terms that others read too, or that a sum has twice.
@@ -283,6 +224,7 @@ class Planner {
       if (sum_of_[input] == index) continue;
       PlanStep step;
       step.kind = PlanStep::Kind::kAddScaled;
+      step.layer = index;
       step.in = views_[input];
       step.out = views_[index];
       step.in_shape = step.out_shape = layer.out;
@@ -293,46 +235,37 @@ class Planner {
     }
   }
 
-  absl::Status AddSteps(int index) {
+  void AddSteps(int index) {
     const Layer& layer = graph_.layers[index];
     switch (layer.kind) {
       case Layer::Kind::kConvolution:
-        return AddConvolution(index);
+        AddConvolution(index);
+        break;
       case Layer::Kind::kFactorizedReduce:
-        return AddFactorizedReduce(index);
+        AddFactorizedReduce(index);
+        break;
       case Layer::Kind::kMaxPool:
       case Layer::Kind::kAveragePool: {
         PlanStep step = StepOf(layer.kind == Layer::Kind::kMaxPool
                                    ? PlanStep::Kind::kMaxPool
                                    : PlanStep::Kind::kAveragePool,
                                index);
-        step.scale = ScaleOf(index);
         step.accumulate = Accumulates(index);
         AddStep(step);
-        return absl::OkStatus();
+        break;
       }
       case Layer::Kind::kSum:
         AddSum(index);
-        return absl::OkStatus();
+        break;
       case Layer::Kind::kConcat:
-        return absl::OkStatus();
+        break;
       case Layer::Kind::kMapAverage:
         AddStep(StepOf(PlanStep::Kind::kMapAverage, index));
-        return absl::OkStatus();
-      case Layer::Kind::kLinear: {
-        PlanStep step = StepOf(PlanStep::Kind::kLinear, index);
-        step.weights = AddConstants(file_.Tensor(layer.weight).elements());
-        step.bias = AddConstants(layer.out.channels);
-        FD_RETURN_IF_ERROR(CopyFinite(file_, layer.weight,
-                                      plan_.constants.data() + step.weights));
-        FD_RETURN_IF_ERROR(
-            CopyFinite(file_, layer.bias, plan_.constants.data() + step.bias));
-        AddStep(step);
-        return absl::OkStatus();
-      }
+        break;
+      case Layer::Kind::kLinear:
+        AddStep(StepOf(PlanStep::Kind::kLinear, index));
+        break;
     }
-    FD_CHECK(false) << "unknown layer " << static_cast<int>(layer.kind);
-    return absl::OkStatus();
   }
 
   void PlaceBuffers() {
@@ -356,28 +289,108 @@ class Planner {
     plan_.arena_floats = memory.floats;
   }
 
-  absl::Status CheckMaps() const {
-    const int64_t floats = plan_.arena_floats + plan_.scratch_floats;
-    if (floats <= kMaxMapFloats) return absl::OkStatus();
-    return ModelFileError(absl::StrCat(
-        "image_shape: is [", plan_.image.channels, ",", plan_.image.height, ",",
-        plan_.image.width, "]; the maps of such an image take ",
-        sizeof(float) * floats, " bytes, and may take ",
-        sizeof(float) * kMaxMapFloats));
-  }
-
-  const ModelFile& file_;
   const NetworkGraph& graph_;
   const std::vector<bool> live_;
   Plan plan_;
-  int64_t constants_used_ = 0;
-  FoldedConvolution folded_;  // of the last layer
   std::vector<PlanView> views_;
   std::vector<bool> placed_;
   std::vector<int> sum_of_;      // the sum that a layer adds into, or -1
   std::map<int, float> scales_;  // of those layers
   std::vector<bool> written_;    // whether a sum has its first term
 };
+
+// Puts the constants of a plan's steps where their kernels find them.
+class Packer {
+ public:
+  Packer(const ModelFile& file, Plan* plan) : file_(file), plan_(*plan) {}
+
+  absl::Status Run() {
+    for (const PlanStep& step : plan_.steps) {
+      const Sizes sizes = SizesOf(step);
+      plan_.constant_floats += RoundUp(sizes.weights, kArenaAlignment) +
+                               RoundUp(sizes.bias, kArenaAlignment);
+    }
+    plan_.constants = FloatBuffer::Allocate(plan_.constant_floats);
+    if (plan_.constants.data() == nullptr) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("no memory for ", sizeof(float) * plan_.constant_floats,
+                       " bytes of weights"));
+    }
+    for (PlanStep& step : plan_.steps) FD_RETURN_IF_ERROR(Pack(&step));
+    return absl::OkStatus();
+  }
+
+ private:
+  struct Sizes {
+    int64_t weights = 0;
+    int64_t bias = 0;
+  };
+
+  static Sizes SizesOf(const PlanStep& step) {
+    const int64_t rows = step.out_shape.channels;
+    switch (step.kind) {
+      case PlanStep::Kind::kPointwise:
+      case PlanStep::Kind::kDense:
+        return {rows * GatherDepth(step), rows};
+      case PlanStep::Kind::kDepthwise:
+        return {rows * step.kernel_height * step.kernel_width, 0};
+      case PlanStep::Kind::kLinear:
+        return {rows * step.in_shape.channels, rows};
+      default:
+        return {};
+    }
+  }
+
+  absl::Status Pack(PlanStep* step) {
+    const Sizes sizes = SizesOf(*step);
+    if (sizes.weights == 0) return absl::OkStatus();
+    float* const weights = Room(sizes.weights, &step->weights);
+    float* const bias = Room(sizes.bias, &step->bias);
+    const Layer& layer = file_.graph().layers[step->layer];
+    if (step->kind == PlanStep::Kind::kLinear) {
+      FD_RETURN_IF_ERROR(CopyFinite(file_, layer.weight, weights));
+      return CopyFinite(file_, layer.bias, bias);
+    }
+    if (step->layer != folded_layer_) {
+      FD_RETURN_IF_ERROR(FoldBatchNorm(file_, layer, step->scale, &folded_));
+      folded_layer_ = step->layer;
+    }
+    if (step->kind == PlanStep::Kind::kDepthwise) {
+      std::copy(folded_.weights.begin(), folded_.weights.end(), weights);
+      return absl::OkStatus();
+    }
+    const int64_t depth = GatherDepth(*step);
+    PackGemmWeights(folded_.weights.data() + step->first_row * depth,
+                    step->out_shape.channels, static_cast<int>(depth), weights);
+    const float* const biases = folded_.bias.data() + step->first_row;
+    std::copy(biases, biases + sizes.bias, bias);
+    return absl::OkStatus();
+  }
+
+  // Where so many floats go, whose offset in the constants it says.
+  float* Room(int64_t floats, int64_t* offset) {
+    *offset = used_;
+    used_ += RoundUp(floats, kArenaAlignment);
+    FD_CHECK_LE(used_, plan_.constant_floats);
+    return plan_.constants.data() + *offset;
+  }
+
+  const ModelFile& file_;
+  Plan& plan_;
+  int64_t used_ = 0;
+  int folded_layer_ = -1;
+  FoldedConvolution folded_;  // of that one
+};
+
+absl::Status CheckMaps(const Plan& plan) {
+  const int64_t floats = plan.arena_floats + plan.scratch_floats;
+  if (floats <= kMaxMapFloats) return absl::OkStatus();
+  return ModelFileError(
+      absl::StrCat("image_shape: is [", plan.image.channels, ",",
+                   plan.image.height, ",", plan.image.width,
+                   "]; the maps of such an image take ", sizeof(float) * floats,
+                   " bytes, and may take ", sizeof(float) * kMaxMapFloats));
+}
 
 }  // namespace
 
@@ -400,8 +413,13 @@ int DenseRows(const PlanStep& step) {
   return static_cast<int>(std::min<int64_t>(height, units * unit));
 }
 
+Plan MakeSteps(const NetworkGraph& graph) { return Planner(graph).Run(); }
+
 absl::StatusOr<Plan> MakePlan(const ModelFile& file) {
-  return Planner(file).Run();
+  Plan plan = MakeSteps(file.graph());
+  FD_RETURN_IF_ERROR(Packer(file, &plan).Run());
+  FD_RETURN_IF_ERROR(CheckMaps(plan));
+  return plan;
 }
 
 }  // namespace fairdarts

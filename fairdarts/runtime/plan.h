@@ -3,6 +3,9 @@
 
 // What a network does for one image, as a list of kernel calls over one arena.
 //
+// MakeSteps says what is computed, whatever computes it; MakePlan adds what the
+// CPU's kernels need: the constants as they want them.
+//
 // Layers that the logits do not depend on are gone, and so are batch norms and
 // the weights of edges (in the convolutions before them), ReLU (on load), sums
 // (each of a node's operations adds into the node's planes) and concatenations
@@ -14,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "fairdarts/runtime/float_buffer.h"
 #include "fairdarts/runtime/model_file.h"
+#include "fairdarts/runtime/network_graph.h"
 
 namespace fairdarts {
 
@@ -45,6 +49,8 @@ struct PlanStep {
   };
 
   Kind kind;
+  int layer = 0;      // of the graph: whose tensors these are
+  int first_row = 0;  // kDense: the output channel of the layer at out.channel
   PlanView in;
   PlanView out;
   MapShape in_shape;
@@ -58,7 +64,7 @@ struct PlanStep {
   int pad_left = 0;
   bool relu = false;
   bool accumulate = false;
-  float scale = 1;      // kMaxPool, kAveragePool, kAddScaled
+  float scale = 1;      // of what is written; a convolution's is in its weights
   int64_t weights = 0;  // offset in Plan::constants, as the kernel wants them
   int64_t bias = 0;
 };
@@ -90,6 +96,9 @@ int64_t GatherStride(const PlanStep& step, int rows);
 // each thread, and without a limit a file of 3 KB could ask for gigabytes: no
 // tensor of it shows how large its images are.
 inline constexpr int64_t kMaxMapFloats = int64_t{64} << 20;
+
+// The steps of a graph and the buffers that they use, without constants.
+Plan MakeSteps(const NetworkGraph& graph);
 
 // Errors are those of FoldBatchNorm, a model-file error where the maps are more
 // than kMaxMapFloats, and resource exhausted where there is no memory for the
