@@ -382,16 +382,6 @@ class Packer {
   FoldedConvolution folded_;  // of that one
 };
 
-absl::Status CheckMaps(const Plan& plan) {
-  const int64_t floats = plan.arena_floats + plan.scratch_floats;
-  if (floats <= kMaxMapFloats) return absl::OkStatus();
-  return ModelFileError(
-      absl::StrCat("image_shape: is [", plan.image.channels, ",",
-                   plan.image.height, ",", plan.image.width,
-                   "]; the maps of such an image take ", sizeof(float) * floats,
-                   " bytes, and may take ", sizeof(float) * kMaxMapFloats));
-}
-
 }  // namespace
 
 int64_t GatherStride(const PlanStep& step, int rows) {
@@ -413,12 +403,21 @@ int DenseRows(const PlanStep& step) {
   return static_cast<int>(std::min<int64_t>(height, units * unit));
 }
 
+absl::Status CheckMaps(const MapShape& image, int64_t numbers) {
+  if (numbers <= kMaxMapFloats) return absl::OkStatus();
+  return ModelFileError(absl::StrCat(
+      "image_shape: is [", image.channels, ",", image.height, ",", image.width,
+      "]; the maps of such an image take ", sizeof(float) * numbers,
+      " bytes, and may take ", sizeof(float) * kMaxMapFloats));
+}
+
 Plan MakeSteps(const NetworkGraph& graph) { return Planner(graph).Run(); }
 
 absl::StatusOr<Plan> MakePlan(const ModelFile& file) {
   Plan plan = MakeSteps(file.graph());
   FD_RETURN_IF_ERROR(Packer(file, &plan).Run());
-  FD_RETURN_IF_ERROR(CheckMaps(plan));
+  FD_RETURN_IF_ERROR(
+      CheckMaps(plan.image, plan.arena_floats + plan.scratch_floats));
   return plan;
 }
 

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "fairdarts/runtime/float_buffer.h"
 #include "fairdarts/runtime/model_file.h"
@@ -96,6 +97,9 @@ int64_t GatherStride(const PlanStep& step, int rows);
 // each thread, and without a limit a file of 3 KB could ask for gigabytes: no
 // tensor of it shows how large its images are.
 inline constexpr int64_t kMaxMapFloats = int64_t{64} << 20;
+
+// A model-file error where the maps of an image are more than kMaxMapFloats.
+absl::Status CheckMaps(const MapShape& image, int64_t numbers);
 
 // The steps of a graph and the buffers that they use, without constants.
 Plan MakeSteps(const NetworkGraph& graph);

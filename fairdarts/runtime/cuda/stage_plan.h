@@ -30,11 +30,17 @@ struct StagePlan {
   int classes = 0;
   Precision precision = Precision::kFloat32;
   std::vector<Stage> stages;
-  // Of one image: the offsets of maps are those of an arena for one, and how
-  // blocks share a task is left open (see stage_schedule.h).
+  // Of one image: a map's offset is that of its buffer in an arena for one, and
+  // how blocks share a task is left open (see stage_schedule.h).
   std::vector<StageTask> tasks;  // stage by stage
   std::vector<StageSegment> segments;
   std::vector<StageDirect> directs;
+  // Where in the pixels of its buffer each of their maps begins.
+  struct {
+    std::vector<int> tasks;
+    std::vector<int> segments;
+    std::vector<int> directs;
+  } channels;
   std::vector<char> weights;  // elements of `precision`
   std::vector<float> biases;
   int64_t arena_elements = 0;  // for one image
