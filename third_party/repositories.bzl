@@ -2,6 +2,7 @@
 
 load("//third_party/abseil:repository.bzl", "abseil_repository")
 load("//third_party/bazel:system_repository.bzl", "system_repository")
+load("//third_party/cuda:repository.bzl", "cuda_repository")
 load("//third_party/libtorch:repository.bzl", "libtorch_repository")
 
 def fairdarts_repositories():
@@ -68,3 +69,4 @@ def fairdarts_repositories():
         header = "/usr/include/zlib.h",
     )
     libtorch_repository(name = "libtorch")
+    cuda_repository(name = "cuda")
