@@ -5,6 +5,10 @@ or the nvcc on PATH, in this order), or else from Python's package index.
 FAIRDARTS_CUDA may name a toolkit (the folder that holds bin/nvcc) that is taken
 and no other, or be `pypi`: the download, whatever the machine has. No library
 is linked: the driver and cuDNN are loaded at run time.
+
+Targets name @cuda. Without --config=cuda it is empty: whatever walks over all
+dependencies, as genquery does, then asks for no CUDA. With it, it points at
+@cuda_toolkit, which stays fetched when the configuration changes.
 """
 
 # The SHA-256 of each file that Python's package index serves for Linux x86-64.
@@ -58,13 +62,18 @@ cc_library(
 )
 
 filegroup(
+    name = "fatbinary",
+    srcs = ["bin/fatbinary"],
+)
+
+filegroup(
     name = "nvcc",
     srcs = ["bin/nvcc"],
 )
 
-# What bin/nvcc opens besides itself.
+# What the programs in bin open.
 filegroup(
-    name = "nvcc_files",
+    name = "tools",
     srcs = glob([
         "bin/**",
         "include/**",
@@ -191,7 +200,7 @@ def _cudnn_on(ctx, toolkit):
         print("The machine's cuDNN is not taken: " + fault)
     return None
 
-def _cuda_repository_impl(ctx):
+def _toolkit_repository_impl(ctx):
     named = ctx.os.environ.get("FAIRDARTS_CUDA", "")
     if named and named != "pypi" and not named.startswith("/"):
         fail("FAIRDARTS_CUDA=%s must be an absolute path or `pypi`" % named)
@@ -234,11 +243,43 @@ def _cuda_repository_impl(ctx):
         ctx.delete("cudnn/lib")
     ctx.file("BUILD.bazel", _BUILD)
 
-cuda_repository = repository_rule(
-    implementation = _cuda_repository_impl,
+_toolkit_repository = repository_rule(
+    implementation = _toolkit_repository_impl,
     environ = [
         "CUDA_HOME",
         "CUDA_PATH",
         "FAIRDARTS_CUDA",
     ],
 )
+
+_NAMES = {
+    "cudnn_headers": "cc_library",
+    "fatbinary": "filegroup",
+    "headers": "cc_library",
+    "nvcc": "filegroup",
+    "tools": "filegroup",
+}
+
+def _switch_repository_impl(ctx):
+    enabled = ctx.os.environ.get("FAIRDARTS_WITH_CUDA", "") == "on"
+    build = "package(default_visibility = [\"//visibility:public\"])\n"
+    for name, kind in _NAMES.items():
+        if enabled:
+            build += "alias(name = \"%s\", actual = \"@%s_toolkit//:%s\")\n" % (
+                name,
+                ctx.name,
+                name,
+            )
+        else:
+            build += "%s(name = \"%s\")\n" % (kind, name)
+    ctx.file("BUILD.bazel", build)
+
+_switch_repository = repository_rule(
+    implementation = _switch_repository_impl,
+    environ = ["FAIRDARTS_WITH_CUDA"],
+)
+
+def cuda_repository(name):
+    """CUDA as @name under --config=cuda (see .bazelrc), else empty."""
+    _switch_repository(name = name)
+    _toolkit_repository(name = name + "_toolkit")
