@@ -4,6 +4,8 @@ A package ends with fd_package_tests(), which checks the format of its files
 and, where asked, that nothing in it reaches LibTorch.
 """
 
+load("//third_party/cuda:defs.bzl", "cuda_fatbin")
+
 _COPTS = [
     "-Wall",
     "-Wextra",
@@ -12,7 +14,18 @@ _COPTS = [
 
 _LIBTORCH = "//third_party/libtorch"
 
-def _header_alone(name, hdrs, srcs, deps):
+_CUDA = "//third_party/cuda:headers"
+
+# What is built under --config=cuda alone, and is skipped without it, has this
+# tag: a build of no more than that asks for it.
+_CUDA_TAG = "cuda"
+
+_ONLY_WITH_CUDA = select({
+    "//third_party/cuda:enabled": [],
+    "//conditions:default": ["@platforms//:incompatible"],
+})
+
+def _header_alone(name, hdrs, srcs, deps, tags, target_compatible_with):
     """Compiles each header alone that no .cc of its own includes first.
 
     A header with an x.cc beside it is covered by it: fd_package_tests() checks
@@ -36,10 +49,20 @@ def _header_alone(name, hdrs, srcs, deps):
             size = "small",
             srcs = [alone + ".cc"],
             copts = _COPTS,
+            tags = tags,
+            target_compatible_with = target_compatible_with,
             deps = [":" + name] + deps + ["@com_google_googletest//:gtest_main"],
         )
 
-def fd_cc_library(name, srcs = [], hdrs = [], copts = [], deps = [], **kwargs):
+def fd_cc_library(
+        name,
+        srcs = [],
+        hdrs = [],
+        copts = [],
+        deps = [],
+        tags = [],
+        target_compatible_with = [],
+        **kwargs):
     """A library of the project that does not touch LibTorch itself."""
     native.cc_library(
         name = name,
@@ -48,10 +71,12 @@ def fd_cc_library(name, srcs = [], hdrs = [], copts = [], deps = [], **kwargs):
         copts = _COPTS + copts,
         # No shared library beside each static one: nothing links it.
         linkstatic = True,
+        tags = tags,
+        target_compatible_with = target_compatible_with,
         deps = deps,
         **kwargs
     )
-    _header_alone(name, hdrs, srcs, deps)
+    _header_alone(name, hdrs, srcs, deps, tags, target_compatible_with)
 
 def fd_small_library(name, copts = [], **kwargs):
     """A library that goes into the inference library and has no hot loop.
@@ -123,6 +148,118 @@ def fd_torch_test(name, deps = [], **kwargs):
         **kwargs
     )
 
+def fd_cuda_fatbin(
+        name,
+        srcs,
+        deps = [],
+        copts = [],
+        may_spill = [],
+        testonly = False,
+        **kwargs):
+    """Code for GPUs, in a library whose header is NAME.h.
+
+    For a name like pool_kernels the header declares PoolKernels(), the bytes
+    that cuModuleLoadData takes. A test shows that no kernel spills.
+
+    Args:
+      name: the library's.
+      srcs: .cu files; they are compiled as one.
+      deps: libraries whose headers they include. The same headers may be
+        compiled for the host.
+      copts: more flags for nvcc.
+      may_spill: kernels, as in the machine code, that may keep registers in
+        memory.
+      testonly: whether it is for tests alone.
+      **kwargs: the library's.
+    """
+    code = name + "_code"
+    cuda_fatbin(
+        name = code,
+        srcs = srcs,
+        copts = copts,
+        header_name = name,
+        testonly = testonly,
+        tags = [_CUDA_TAG],
+        target_compatible_with = _ONLY_WITH_CUDA,
+        visibility = ["//visibility:private"],
+        deps = deps,
+    )
+    for part in ["header", "object", "usage"]:
+        native.filegroup(
+            name = "%s_%s" % (code, part),
+            srcs = [":" + code],
+            output_group = part,
+            testonly = testonly,
+            tags = [_CUDA_TAG],
+            visibility = ["//visibility:private"],
+        )
+    native.cc_library(
+        name = name,
+        srcs = [":%s_object" % code],
+        hdrs = [":%s_header" % code],
+        linkstatic = True,
+        testonly = testonly,
+        tags = [_CUDA_TAG],
+        target_compatible_with = _ONLY_WITH_CUDA,
+        deps = ["@com_google_absl//absl/strings"],
+        **kwargs
+    )
+    native.sh_test(
+        name = name + "_spills_test",
+        size = "small",
+        srcs = ["//third_party/cuda:spills_test.sh"],
+        args = ["$(location :%s_usage)" % code] + may_spill,
+        data = [":%s_usage" % code],
+        tags = [_CUDA_TAG],
+        target_compatible_with = _ONLY_WITH_CUDA,
+    )
+
+def fd_cuda_library(name, deps = [], tags = [], **kwargs):
+    """A library that may include CUDA's headers, of --config=cuda alone."""
+    fd_cc_library(
+        name = name,
+        tags = tags + [_CUDA_TAG],
+        target_compatible_with = _ONLY_WITH_CUDA,
+        deps = deps + [_CUDA],
+        **kwargs
+    )
+
+def fd_cuda_binary(name, tags = [], **kwargs):
+    """A binary with fd_cuda_library targets."""
+    fd_cc_binary(
+        name = name,
+        tags = tags + [_CUDA_TAG],
+        target_compatible_with = _ONLY_WITH_CUDA,
+        **kwargs
+    )
+
+def fd_cuda_test(name, deps = [], tags = [], **kwargs):
+    """A test of fd_cuda_library targets that needs no GPU."""
+    fd_cc_test(
+        name = name,
+        tags = tags + [_CUDA_TAG],
+        target_compatible_with = _ONLY_WITH_CUDA,
+        deps = deps + [_CUDA],
+        **kwargs
+    )
+
+def fd_gpu_test(name, tags = [], **kwargs):
+    """A test that fails without a GPU of NVIDIA: nothing else runs beside it."""
+    fd_cuda_test(
+        name = name,
+        tags = tags + ["exclusive", "requires-gpu-nvidia"],
+        **kwargs
+    )
+
+def fd_cuda_benchmark(name, tags = [], **kwargs):
+    """A Google Benchmark binary that needs a GPU when it is run."""
+    fd_cc_benchmark(
+        name = name,
+        tags = tags + [_CUDA_TAG],
+        target_compatible_with = _ONLY_WITH_CUDA,
+        **kwargs
+    )
+
 def fd_cc_benchmark(name, copts = [], deps = [], **kwargs):
     """A Google Benchmark binary: built by the tests, run by hand."""
     native.cc_binary(
@@ -133,13 +270,14 @@ def fd_cc_benchmark(name, copts = [], deps = [], **kwargs):
         **kwargs
     )
 
-def _unreached_test(name, query, targets, unwanted):
+def _unreached_test(name, query, targets, unwanted, **kwargs):
     """A test that no target reaches `unwanted`."""
     native.genquery(
         name = query,
         testonly = True,
         expression = "somepath(set(%s), %s)" % (" ".join(targets), unwanted),
         scope = targets + [unwanted],
+        **kwargs
     )
     native.sh_test(
         name = name,
@@ -147,7 +285,15 @@ def _unreached_test(name, query, targets, unwanted):
         srcs = ["//third_party/bazel:layering_test.sh"],
         args = ["$(location :%s)" % query],
         data = [":" + query],
+        **kwargs
     )
+
+_FORMATTED = [
+    "*.cc",
+    "*.cu",
+    "*.h",
+    "*.proto",
+]
 
 def fd_package_tests(
         torch_free = False,
@@ -166,11 +312,11 @@ def fd_package_tests(
         size = "small",
         srcs = ["//third_party/bazel:format_test.sh"],
         args = ["$(location %s)" % f for f in native.glob(
-            ["*.cc", "*.h", "*.proto"],
+            _FORMATTED,
             allow_empty = True,
         )],
         data = ["//:.clang-format"] + native.glob(
-            ["*.cc", "*.h", "*.proto"],
+            _FORMATTED,
             allow_empty = True,
         ),
     )
@@ -178,6 +324,39 @@ def fd_package_tests(
     for name in torch_free_targets:
         if name not in rules:
             fail("torch_free_targets names %s, which does not exist" % name)
+
+    # Without CUDA a query over a target that needs it is skipped as well: they
+    # are asked on their own.
+    with_cuda = {
+        name: rule
+        for name, rule in rules.items()
+        if _CUDA_TAG in rule["tags"]
+    }
+    _layering_tests(
+        "",
+        {n: r for n, r in rules.items() if n not in with_cuda},
+        torch_free,
+        torch_free_targets,
+        protobuf_free,
+    )
+    _layering_tests(
+        "cuda_",
+        with_cuda,
+        torch_free,
+        torch_free_targets,
+        protobuf_free,
+        tags = [_CUDA_TAG],
+        target_compatible_with = _ONLY_WITH_CUDA,
+    )
+
+def _layering_tests(
+        prefix,
+        rules,
+        torch_free,
+        torch_free_targets,
+        protobuf_free,
+        **kwargs):
+    """What fd_package_tests() says of dependencies, for some of its rules."""
     targets = [
         "//%s:%s" % (native.package_name(), name)
         for name, rule in rules.items()
@@ -186,11 +365,13 @@ def fd_package_tests(
     ]
     if targets:
         _unreached_test(
-            name = "layering_test",
-            query = "libtorch_reached",
+            name = prefix + "layering_test",
+            query = prefix + "libtorch_reached",
             targets = targets,
             unwanted = "@libtorch//:torch",
+            **kwargs
         )
+
     # What ships from here needs, for //tests/layering.
     shipped = [
         "//%s:%s" % (native.package_name(), name)
@@ -198,18 +379,20 @@ def fd_package_tests(
         if rule["kind"] in ["cc_binary", "cc_library"] and
            not rule.get("testonly")
     ]
-    if protobuf_free:
+    if shipped and protobuf_free:
         _unreached_test(
-            name = "protobuf_layering_test",
-            query = "protobuf_reached",
+            name = prefix + "protobuf_layering_test",
+            query = prefix + "protobuf_reached",
             targets = shipped,
             unwanted = "@com_google_protobuf//:protobuf",
+            **kwargs
         )
     if shipped:
         native.genquery(
-            name = "needs",
+            name = prefix + "needs",
             testonly = True,
             expression = "deps(set(%s))" % " ".join(shipped),
             scope = shipped,
             visibility = ["//tests/layering:__pkg__"],
+            **kwargs
         )

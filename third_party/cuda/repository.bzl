@@ -252,26 +252,32 @@ _toolkit_repository = repository_rule(
     ],
 )
 
-_NAMES = {
-    "cudnn_headers": "cc_library",
-    "fatbinary": "filegroup",
-    "headers": "cc_library",
-    "nvcc": "filegroup",
-    "tools": "filegroup",
-}
+_LIBRARIES = [
+    "cudnn_headers",
+    "headers",
+]
+
+_FILES = [
+    "fatbinary",
+    "nvcc",
+    "tools",
+]
 
 def _switch_repository_impl(ctx):
-    enabled = ctx.os.environ.get("FAIRDARTS_WITH_CUDA", "") == "on"
     build = "package(default_visibility = [\"//visibility:public\"])\n"
-    for name, kind in _NAMES.items():
-        if enabled:
-            build += "alias(name = \"%s\", actual = \"@%s_toolkit//:%s\")\n" % (
+    if ctx.os.environ.get("FAIRDARTS_WITH_CUDA", "") == "on":
+        for name in _LIBRARIES + _FILES:
+            build += "\nalias(name = \"%s\", actual = \"@%s_toolkit//:%s\")\n" % (
                 name,
                 ctx.name,
                 name,
             )
-        else:
-            build += "%s(name = \"%s\")\n" % (kind, name)
+    else:
+        for name in _LIBRARIES:
+            build += "\ncc_library(name = \"%s\")\n" % name
+        for name in _FILES:
+            build += "\nfilegroup(name = \"%s\", srcs = [\"nothing\"])\n" % name
+        ctx.file("nothing")
     ctx.file("BUILD.bazel", build)
 
 _switch_repository = repository_rule(
