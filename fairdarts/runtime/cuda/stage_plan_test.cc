@@ -14,8 +14,9 @@ namespace fairdarts {
 namespace {
 
 constexpr char kSkips[] =
-    "Genotype(normal=[('skip_connect', 2, 0)], normal_concat=[2], "
-    "reduce=[('skip_connect', 2, 0)], reduce_concat=[2])";
+    "Genotype(normal=[('skip_connect', 2, 0), ('skip_connect', 2, 1)], "
+    "normal_concat=[2], reduce=[('skip_connect', 2, 0), "
+    "('skip_connect', 2, 1)], reduce_concat=[2])";
 
 ModelFile FileOf(const Genotype& genotype, const NetworkConfig& config) {
   ModelDescription description = DescriptionOf(kSkips, config);
@@ -267,8 +268,14 @@ TEST(StagePlanTest, ReluIsTakenOnceWhereEveryReaderWantsIt) {
   config.kind = NetworkConfig::Kind::kImageNet;
   config.layers = 3;
   config.image_size = 200;
-  const ModelFile file = FilledModel(DescriptionOf(kSkips, config), 3);
-  const StagePlan plan = Lowered(file);
+  const StagePlan plan = Lowered(FilledModel(
+      DescriptionOf(
+          "Genotype(normal=[('skip_connect', 2, 0), ('max_pool_3x3', 2, 0), "
+          "('dil_conv_3x3', 2, 1)], normal_concat=[2], "
+          "reduce=[('skip_connect', 2, 0), ('skip_connect', 2, 1)], "
+          "reduce_concat=[2])",
+          config),
+      3));
   // The image, then the three convolutions of the stem: behind each of them
   // all readers rectify.
   ASSERT_GE(plan.stages.size(), 4u);
@@ -276,10 +283,12 @@ TEST(StagePlanTest, ReluIsTakenOnceWhereEveryReaderWantsIt) {
   for (int i = 1; i < 4; ++i) {
     EXPECT_EQ(plan.tasks[plan.stages[i].first_task].relu, 1);
   }
-  // A skip connection reads its preprocessing as it is.
-  const StageTask& node = plan.tasks[plan.stages[5].first_task];
-  ASSERT_EQ(node.directs, 1);
-  EXPECT_EQ(plan.directs[node.first_direct].kind, StageDirect::kCopy);
+  // Beside the image: what the pool and the skip read, the last node, the
+  // average and the logits.
+  EXPECT_EQ(std::count_if(plan.tasks.begin(), plan.tasks.end(),
+                          [](const StageTask& task) { return task.relu == 0; }),
+            5);
+  for (const StageSegment& segment : plan.segments) EXPECT_EQ(segment.relu, 0);
 }
 
 TEST(StagePlanTest, TheStemIsPlainConvolutions) {
