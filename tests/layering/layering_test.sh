@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: layering_test.sh PACKAGE/needs...
+# usage: layering_test.sh PACKAGE/needs... PACKAGE/cuda_needs...
 # Each file lists the targets that a package needs, one a line. No package may
 # need one of a later stage, and only the stages from ops on may need LibTorch.
 
@@ -18,7 +18,7 @@ stage() {
 
 failed=0
 for file in "$@"; do
-  package=${file%/needs}
+  package=${file%/*}
   own=$(stage "$package")
   if [ -z "$own" ]; then
     echo "$package belongs to no stage: give it one in layering_test.sh"

@@ -89,8 +89,8 @@ def _run(ctx, command, what, advice):
         detail = result.stderr.strip().split("\n")[-1]
         fail("Cannot fetch %s: %s (%s)" % (what, advice, detail))
 
-def _download(ctx, what, size, requirements, prefix):
-    """Unpacks the wheels' folder `prefix` into the folder wheels/."""
+def _download(ctx, what, size, requirements, prefix, output):
+    """Unpacks the folder `prefix` of the wheels into `output`."""
     ctx.report_progress("Fetching %s (about %s, once)" % (what, size))
     ctx.file("requirements.txt", requirements)
     _run(
@@ -102,14 +102,14 @@ def _download(ctx, what, size, requirements, prefix):
         ["--dest=wheels"],
         what,
         "connect to a Python package index with 2 GB of disk free and run " +
-        "the command again, or set FAIRDARTS_CUDA to a CUDA %s toolkit" %
-        _CUDA_MAJOR,
+        "the command again, or set FAIRDARTS_CUDA to a CUDA %s toolkit " %
+        _CUDA_MAJOR + "with cuDNN %s" % _CUDNN_MAJOR,
     )
     for wheel in ctx.path("wheels").readdir():
         # By its name Bazel knows a zip file, and unlike Python's own module
         # it keeps what is executable.
         ctx.symlink(wheel, "wheel.zip")
-        ctx.extract("wheel.zip", stripPrefix = prefix)
+        ctx.extract("wheel.zip", output, stripPrefix = prefix)
         ctx.delete("wheel.zip")
     ctx.delete("wheels")
     ctx.delete("requirements.txt")
@@ -224,6 +224,7 @@ def _toolkit_repository_impl(ctx):
             "105 MB",
             _TOOLKIT_REQUIREMENTS,
             "nvidia/cu13",
+            ".",
         )
         ctx.delete("lib")
 
@@ -238,7 +239,8 @@ def _toolkit_repository_impl(ctx):
             "cuDNN's headers",
             "370 MB",
             _CUDNN_REQUIREMENTS,
-            "nvidia",
+            "nvidia/cudnn",
+            "cudnn",
         )
         ctx.delete("cudnn/lib")
     ctx.file("BUILD.bazel", _BUILD)
