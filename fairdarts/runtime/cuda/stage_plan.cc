@@ -367,8 +367,6 @@ class Lowering {
             AddDirect(StageDirect::kMapAverage, SourceOf(step));
         direct.window_height = step.kernel_height;
         direct.window_width = step.kernel_width;
-        direct.scale =
-            1.0f / static_cast<float>(step.kernel_height * step.kernel_width);
         return absl::OkStatus();
       }
       case PlanStep::Kind::kDepthwise:
