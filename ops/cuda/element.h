@@ -52,6 +52,11 @@ FD_HOST_DEVICE inline float ToFloat(BFloat16 value) {
 }
 
 FD_HOST_DEVICE inline float ToFloat(Half value) {
+#ifdef __CUDA_ARCH__
+  float result;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(result) : "h"(value.bits));
+  return result;
+#else
   const uint32_t sign = uint32_t{value.bits & 0x8000u} << 16;
   const uint32_t magnitude = value.bits & 0x7fffu;
   if (magnitude >= 0x7c00u) {  // infinite, or not a number
@@ -61,6 +66,7 @@ FD_HOST_DEVICE inline float ToFloat(Half value) {
   // is subnormal.
   const float scale = FloatOfBits((127u + 127u - 15u) << 23);
   return FloatOfBits(sign | FloatBits(FloatOfBits(magnitude << 13) * scale));
+#endif
 }
 
 template <typename T>
@@ -73,15 +79,26 @@ FD_HOST_DEVICE inline float FromFloat<float>(float value) {
 
 template <>
 FD_HOST_DEVICE inline BFloat16 FromFloat<BFloat16>(float value) {
+#ifdef __CUDA_ARCH__
+  BFloat16 result;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(result.bits) : "f"(value));
+  return result;
+#else
   const uint32_t bits = FloatBits(value);
   if ((bits & 0x7fffffffu) > 0x7f800000u) {  // not a number stays none
     return {static_cast<uint16_t>(bits >> 16 | 0x40u)};
   }
   return {static_cast<uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16)};
+#endif
 }
 
 template <>
 FD_HOST_DEVICE inline Half FromFloat<Half>(float value) {
+#ifdef __CUDA_ARCH__
+  Half result;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(result.bits) : "f"(value));
+  return result;
+#else
   const uint32_t bits = FloatBits(value);
   const uint32_t sign = bits >> 16 & 0x8000u;
   const uint32_t magnitude = bits & 0x7fffffffu;
@@ -98,6 +115,7 @@ FD_HOST_DEVICE inline Half FromFloat<Half>(float value) {
   }
   const uint32_t rounded = magnitude + 0xfffu + (magnitude >> 13 & 1u);
   return {static_cast<uint16_t>(sign | (rounded - (112u << 23)) >> 13)};
+#endif
 }
 
 }  // namespace fairdarts

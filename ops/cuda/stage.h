@@ -23,6 +23,8 @@
 
 #include <cstdint>
 
+#include "ops/cuda/element.h"
+
 namespace fairdarts {
 
 // Channels that a thread reads and writes at a time.
@@ -110,7 +112,8 @@ struct StageTask {
   int32_t relu;    // 0, or 1: of what is written
   int32_t logits;  // 0, or the classes: writes the caller's float32 [N, logits]
                    // in place of `out`, whose map is 1x1
-  int64_t bias;    // out.channels floats in the biases, or -1: none
+  int64_t bias;    // out.channels floats in the biases, from a multiple of
+                   // kStageVector on, or -1: none
 
   // How blocks share it: block first_block + r * column_blocks + c makes the
   // pixels from r * StageRows() on and the tiles of columns from
@@ -129,44 +132,49 @@ struct StageArguments {
   int32_t task_count;
   const StageSegment* segments;  // of the network
   const StageDirect* directs;
-  const void* weights;  // elements
-  const float* biases;
-  void* arena;  // elements
+  const void* weights;  // elements, from a multiple of 16 bytes on
+  const float* biases;  // the same
+  void* arena;          // elements, the same
   const float* image;
   float* logits;
 };
 
 // Pixels that a block makes.
-constexpr int StageRows(const StageTask& task) {
+FD_HOST_DEVICE constexpr int StageRows(const StageTask& task) {
   return kStageTile * task.warp_rows;
 }
 
 // Tiles of columns that a task's matrices have.
-constexpr int StageColumnTiles(const StageTask& task) {
+FD_HOST_DEVICE constexpr int StageColumnTiles(const StageTask& task) {
   return (task.out.channels + kStageTile - 1) / kStageTile;
 }
 
 // Rows of shared memory are longer than what they hold, so that eight of them
 // begin in different banks: in elements, of f's values and of a tile.
-constexpr int StageValuePitch(const StageTask& task) { return task.chunk + 8; }
+FD_HOST_DEVICE constexpr int StageValuePitch(const StageTask& task) {
+  return task.chunk + 8;
+}
 inline constexpr int kStageTilePitch = kStageTile + 8;
 // In floats, of the sums.
-constexpr int StageSumPitch(const StageTask& task) {
-  return task.block_tiles * kStageTile + 4;
+FD_HOST_DEVICE constexpr int StageSumPitch(const StageTask& task) {
+  return task.block_tiles * kStageTile + 8;
 }
 
 // Shared memory of one half of the double buffer: values, then tiles.
-constexpr int64_t StageValueBytes(const StageTask& task, int element_bytes) {
+FD_HOST_DEVICE constexpr int64_t StageValueBytes(const StageTask& task,
+                                                 int element_bytes) {
   return int64_t{StageRows(task)} * StageValuePitch(task) * element_bytes;
 }
-constexpr int64_t StageTileBytes(const StageTask& task, int element_bytes) {
+FD_HOST_DEVICE constexpr int64_t StageTileBytes(const StageTask& task,
+                                                int element_bytes) {
   return int64_t{task.chunk / kStageTile} * task.block_tiles * kStageTile *
          kStageTilePitch * element_bytes;
 }
 
 // Shared memory that a block needs: the double buffer, and in its place
 // afterwards the sums.
-constexpr int64_t StageSharedBytes(const StageTask& task, int element_bytes) {
+FD_HOST_DEVICE constexpr int64_t StageSharedBytes(const StageTask& task,
+                                                  int element_bytes) {
   const int64_t buffers = task.segments == 0
                               ? 0
                               : 2 * (StageValueBytes(task, element_bytes) +
