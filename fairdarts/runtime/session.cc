@@ -1,34 +1,20 @@
 #include "fairdarts/runtime/session.h"
 
 #include <algorithm>
-#include <new>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "fairdarts/base/status.h"
 #include "fairdarts/runtime/plan.h"
+#include "fairdarts/runtime/run_spans.h"
 #include "fairdarts/runtime/thread_pool.h"
+#include "fairdarts/runtime/without_bad_alloc.h"
 
 namespace fairdarts {
 namespace {
 
 constexpr int kMaxThreads = 1024;
-
-// Want of memory as a status: no exception leaves Load.
-template <typename Function>
-absl::StatusOr<Session> WithoutBadAlloc(Function&& function) {
-  try {
-    return function();
-  } catch (const std::bad_alloc&) {
-    // The message needs some too.
-    try {
-      return absl::ResourceExhaustedError("no memory to load the model");
-    } catch (const std::bad_alloc&) {
-      return absl::Status(absl::StatusCode::kResourceExhausted, "");
-    }
-  }
-}
 
 absl::StatusOr<CpuBackend> MakeBackend(Plan plan, Isa isa,
                                        const SessionOptions& options) {
@@ -101,21 +87,8 @@ int64_t Session::arena_floats() const {
 
 absl::Status Session::Run(absl::Span<const float> images,
                           absl::Span<float> logits) {
-  const int64_t floats = static_cast<int64_t>(images.size());
-  if (floats == 0 || floats % image_floats_ != 0) {
-    return UsageError(absl::StrCat("images: ", floats, " floats; an image has ",
-                                   image_floats_,
-                                   ", and there is one at least"));
-  }
-  const int64_t count = floats / image_floats_;
-  if (static_cast<int64_t>(logits.size()) != count * classes()) {
-    return UsageError(absl::StrCat("logits: room for ", logits.size(),
-                                   " floats; ", count, " images give ",
-                                   count * classes()));
-  }
-  if (images.data() == nullptr || logits.data() == nullptr) {
-    return UsageError("images and logits must not be null");
-  }
+  FD_ASSIGN_OR_RETURN(const int64_t count,
+                      CountImages(images, logits, image_floats_, classes()));
   backend_.Run(images.data(), count, logits.data());
   return absl::OkStatus();
 }

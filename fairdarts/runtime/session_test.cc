@@ -5,20 +5,18 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
-#include "fairdarts/base/safetensors.h"
 #include "fairdarts/base/status.h"
 #include "fairdarts/runtime/executor.h"
+#include "fairdarts/runtime/golden_networks.h"
 #include "fairdarts/runtime/testing.h"
 #include "genotypes/catalog.h"
 #include "tests/golden/filler.h"
-#include "tests/golden/golden_data.h"
 #include "tests/status_matchers.h"
 
 namespace fairdarts {
@@ -28,15 +26,6 @@ namespace {
 // to 576 terms each round some thousand times, by at most 2^-24 of what is
 // summed and in either direction: sqrt(2 * 20 * 576) * 2^-24 is 9e-6.
 constexpr double kTolerance = 1e-5;
-
-std::vector<float> Values(const SafetensorsFile& file,
-                          const std::string& name) {
-  const absl::StatusOr<TensorView> tensor = file.Find(name);
-  EXPECT_THAT(tensor, IsOk());
-  std::vector<float> values(tensor->elements());
-  std::memcpy(values.data(), tensor->data.data(), tensor->data.size());
-  return values;
-}
 
 Session SessionOf(const ModelDescription& description, uint64_t seed,
                   const SessionOptions& options) {
@@ -58,50 +47,6 @@ Session SessionOf(const ModelDescription& description, uint64_t seed,
   return SessionOf(description, seed, options);
 }
 
-// The largest difference as a part of the largest expected value.
-double Off(const std::vector<float>& actual,
-           const std::vector<float>& expected) {
-  EXPECT_EQ(actual.size(), expected.size());
-  double off = 0;
-  double largest = 0;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    const double difference = std::abs(double{actual[i]} - expected[i]);
-    if (std::isnan(difference)) return difference;  // below no tolerance
-    off = std::max(off, difference);
-    largest = std::max<double>(largest, std::abs(expected[i]));
-  }
-  return off / largest;
-}
-
-// What the second of two images has more than the first.
-std::vector<float> Step(const std::vector<float>& logits) {
-  const size_t classes = logits.size() / 2;
-  std::vector<float> step(classes);
-  for (size_t i = 0; i < classes; ++i) {
-    step[i] = logits[classes + i] - logits[i];
-  }
-  return step;
-}
-
-float Largest(const std::vector<float>& values) {
-  float largest = 0;
-  for (const float value : values) largest = std::max(largest, std::abs(value));
-  return largest;
-}
-
-// With made-up weights a deep network all but forgets its image: the logits of
-// two images may differ by less than kTolerance, which then would not notice
-// another image. How far their difference may be off, as a part of its largest:
-// where it is `part` of the largest logit, a cell keeps part^(1 / cells) of
-// what tells the images apart, and as much of what the cells before it rounded.
-// So the last cell's rounding counts whole, the one's before it this much, and
-// so on. A cell rounds as for kTolerance, in each of two images.
-double StepTolerance(double part, int cells) {
-  double squares = 0;
-  for (int i = 0; i < cells; ++i) squares += std::pow(part, 2.0 * i / cells);
-  return std::sqrt(2 * 2 * 576 * squares) * std::exp2(-24) / part;
-}
-
 std::vector<float> Logits(Session& session, int images, uint64_t seed) {
   const std::vector<float> x =
       GoldenImages("x", images * session.image_floats(), seed);
@@ -111,41 +56,28 @@ std::vector<float> Logits(Session& session, int images, uint64_t seed) {
 }
 
 TEST(SessionTest, EveryPublishedCifarNetwork) {
-  const absl::StatusOr<SafetensorsFile> golden =
-      SafetensorsFile::Load(GoldenPath("derived_cifar.safetensors"));
-  ASSERT_THAT(golden, IsOk());
-  const auto metadata = [&](const char* key) {
-    return nlohmann::json::parse(golden->metadata().at(key));
-  };
-  const uint64_t seed = metadata("seed");
-  const nlohmann::json networks = metadata("networks");
-  ASSERT_EQ(networks.size(), 48u);
   double worst = 0;
   double worst_step = 0;  // of what it may be
   std::vector<std::string> forgetful;
-  for (const char* size : {"small", "full"}) {
-    const nlohmann::json scale = metadata(size);
-    NetworkConfig config;
-    config.init_channels = scale["C"];
-    config.layers = scale["layers"];
-    for (const auto& [key, network] : networks.items()) {
-      SCOPED_TRACE(absl::StrCat(key, " ", size));
-      const ModelDescription description =
-          DescriptionOf(network["genotype"], config);
-      const std::vector<float> expected =
-          Values(*golden, absl::StrCat(key, ".", size, ".logits_eval"));
-      const std::vector<float> expected_step = Step(expected);
-      const double step_tolerance = StepTolerance(
-          Largest(expected_step) / Largest(expected), config.layers);
+  for (const bool full : {false, true}) {
+    const std::vector<GoldenNetwork> networks = GoldenCifarNetworks(full);
+    ASSERT_EQ(networks.size(), 48u);
+    for (const GoldenNetwork& network : networks) {
+      SCOPED_TRACE(network.name);
+      const std::vector<float> expected_step = Step(network.logits);
+      const double step_tolerance =
+          StepTolerance(Largest(expected_step) / Largest(network.logits),
+                        network.description.network.layers, std::exp2(-24));
       const bool forgets = step_tolerance > 0.5;
-      if (forgets) forgetful.push_back(absl::StrCat(key, ".", size));
+      if (forgets) forgetful.push_back(network.name);
       // The slow forms run the small networks alone.
       std::vector<Isa> isas = SupportedIsas();
-      if (std::string(size) == "full") isas = {BestIsa()};
+      if (full) isas = {BestIsa()};
       for (const Isa isa : isas) {
-        Session session = SessionOf(description, seed, isa);
-        const std::vector<float> logits = Logits(session, 2, seed);
-        const double off = Off(logits, expected);
+        Session session = SessionOf(network.description, network.seed, isa);
+        const std::vector<float> logits =
+            Logits(session, network.images(), network.seed);
+        const double off = Off(logits, network.logits);
         EXPECT_LT(off, kTolerance) << IsaName(isa);
         worst = std::max(worst, off);
         if (forgets) continue;
@@ -164,15 +96,9 @@ TEST(SessionTest, EveryPublishedCifarNetwork) {
 }
 
 TEST(SessionTest, TheGoldenNetworksAreTheCatalog) {
-  const absl::StatusOr<SafetensorsFile> golden =
-      SafetensorsFile::Load(GoldenPath("derived_cifar.safetensors"));
-  ASSERT_THAT(golden, IsOk());
-  const nlohmann::json networks =
-      nlohmann::json::parse(golden->metadata().at("networks"));
   std::vector<Genotype> genotypes;
-  for (const auto& [key, network] : networks.items()) {
-    genotypes.push_back(
-        DescriptionOf(network["genotype"], NetworkConfig()).genotype);
+  for (const GoldenNetwork& network : GoldenCifarNetworks(/*full=*/false)) {
+    genotypes.push_back(network.description.genotype);
   }
   for (const CatalogEntry& entry : Catalog()) {
     EXPECT_THAT(genotypes, testing::Contains(entry.genotype)) << entry.key();
@@ -180,27 +106,14 @@ TEST(SessionTest, TheGoldenNetworksAreTheCatalog) {
 }
 
 TEST(SessionTest, ImageNetNetworks) {
-  const absl::StatusOr<SafetensorsFile> golden =
-      SafetensorsFile::Load(GoldenPath("derived_imagenet.safetensors"));
-  ASSERT_THAT(golden, IsOk());
-  const uint64_t seed = nlohmann::json::parse(golden->metadata().at("seed"));
-  const nlohmann::json networks =
-      nlohmann::json::parse(golden->metadata().at("networks"));
+  const std::vector<GoldenNetwork> networks = GoldenImageNetNetworks();
   ASSERT_EQ(networks.size(), 4u);
-  for (const auto& [key, network] : networks.items()) {
-    SCOPED_TRACE(key);
-    NetworkConfig config = NetworkConfig::ImageNet();
-    config.init_channels = network["C"];
-    config.layers = network["layers"];
-    const std::vector<float> expected =
-        Values(*golden, absl::StrCat(key, ".logits_eval"));
-    const ModelDescription description =
-        DescriptionOf(network["genotype"], config);
+  for (const GoldenNetwork& network : networks) {
+    SCOPED_TRACE(network.name);
     for (const Isa isa : SupportedIsas()) {
-      Session session = SessionOf(description, seed, isa);
+      Session session = SessionOf(network.description, network.seed, isa);
       EXPECT_LT(
-          Off(Logits(session, static_cast<int>(expected.size()) / 1000, seed),
-              expected),
+          Off(Logits(session, network.images(), network.seed), network.logits),
           kTolerance)
           << IsaName(isa);
     }
