@@ -99,10 +99,10 @@ std::vector<float> Step(const std::vector<float>& logits) {
   return step;
 }
 
-double StepTolerance(double part, int cells, double epsilon) {
+double StepTolerance(double part, int cells, double cell_rounding) {
   double squares = 0;
   for (int i = 0; i < cells; ++i) squares += std::pow(part, 2.0 * i / cells);
-  return std::sqrt(2 * 2 * 576 * squares) * epsilon / part;
+  return std::sqrt(2 * squares) * cell_rounding / part;
 }
 
 }  // namespace fairdarts

@@ -40,16 +40,20 @@ float Largest(const std::vector<float>& values);
 std::vector<float> Step(const std::vector<float>& logits);
 
 // How far a step may be off, as a part of its largest; `part` is its largest
-// over the largest logit, and `epsilon` what storing a number takes from it.
+// over the largest logit, and `cell_rounding` how far one cell's rounding takes
+// its output, as a part of it.
 //
 // With made-up weights a deep network all but forgets its image: the logits of
 // two images may differ by less than logits may be off, so that these would not
 // notice another image. A cell keeps part^(1 / cells) of what tells the images
 // apart, and as much of what the cells before it rounded. So the last cell's
-// rounding counts whole, the one's before it this much, and so on. A cell
-// rounds two sums of up to 576 terms, by at most epsilon of what is summed and
-// in either direction, in each of two images.
-double StepTolerance(double part, int cells, double epsilon);
+// rounding counts whole, the one's before it this much, and so on, in each of
+// two images and in either direction.
+double StepTolerance(double part, int cells, double cell_rounding);
+
+// A cell's rounding in float32: two sums of up to 576 terms, each by at most
+// 2^-24 of what is summed and in either direction.
+inline constexpr double kFloatCellRounding = 34.0 / (1 << 24);
 
 }  // namespace fairdarts
 

@@ -67,7 +67,7 @@ TEST(SessionTest, EveryPublishedCifarNetwork) {
       const std::vector<float> expected_step = Step(network.logits);
       const double step_tolerance =
           StepTolerance(Largest(expected_step) / Largest(network.logits),
-                        network.description.network.layers, std::exp2(-24));
+                        network.description.network.layers, kFloatCellRounding);
       const bool forgets = step_tolerance > 0.5;
       if (forgets) forgetful.push_back(network.name);
       // The slow forms run the small networks alone.
