@@ -1,12 +1,8 @@
 #include "fairdarts/inference_c.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <exception>
 #include <memory>
-#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "fairdarts/base/status.h"
+#include "fairdarts/c_interface.h"
 #include "fairdarts/inference.h"
 #include "ops/kernels/isa.h"
 
@@ -58,100 +55,25 @@ struct fairdarts_session {
 
 namespace {
 
+using fairdarts::CError;
+using fairdarts::CErrorOfNull;
+using fairdarts::CGuard;
 using fairdarts::Isa;
-
-// Options of no release are larger: such a size was never set.
-constexpr size_t kMaxOptionsSize = 4096;
 
 // Of a session and of an executor alike.
 constexpr int32_t kMaxThreads = 1024;
-
-// Of fixed size, so that an error for want of memory can be told.
-thread_local char last_error[1024] = "";
-
-fairdarts_status Fail(fairdarts_status status, absl::string_view message) {
-  const size_t size = std::min(message.size(), sizeof(last_error) - 1);
-  std::memcpy(last_error, message.data(), size);
-  last_error[size] = '\0';
-  return status;
-}
-
-fairdarts_status Fail(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kInvalidArgument:
-      return Fail(FAIRDARTS_INVALID_ARGUMENT, status.message());
-    case absl::StatusCode::kDataLoss:
-    case absl::StatusCode::kNotFound:
-      return Fail(FAIRDARTS_BAD_MODEL, status.message());
-    case absl::StatusCode::kResourceExhausted:
-      return Fail(FAIRDARTS_OUT_OF_MEMORY, status.message().empty()
-                                               ? "out of memory"
-                                               : status.message());
-    case absl::StatusCode::kUnavailable:
-      return Fail(FAIRDARTS_ENVIRONMENT, status.message());
-    default:
-      return Fail(FAIRDARTS_INTERNAL, status.message());
-  }
-}
-
-fairdarts_status FailNull(absl::string_view argument) {
-  try {
-    return Fail(FAIRDARTS_INVALID_ARGUMENT,
-                std::string(argument) + " must not be NULL");
-  } catch (...) {
-    return Fail(FAIRDARTS_OUT_OF_MEMORY, "out of memory");
-  }
-}
-
-// What `function` gives, and no exception.
-template <typename Function>
-fairdarts_status Guard(Function&& function) {
-  try {
-    return function();
-  } catch (const std::bad_alloc&) {
-    return Fail(FAIRDARTS_OUT_OF_MEMORY, "out of memory");
-  } catch (const std::exception& error) {
-    return Fail(FAIRDARTS_INTERNAL, error.what());
-  } catch (...) {
-    return Fail(FAIRDARTS_INTERNAL, "an exception of unknown type");
-  }
-}
-
-// Whether options of so many bytes end behind a field, as those of a program do
-// that was built with this release or another one.
-bool EndsBehindAField(size_t size) {
-  if (size > sizeof(fairdarts_options)) return true;
-  for (const size_t next :
-       {offsetof(fairdarts_options, threads),
-        offsetof(fairdarts_options, executor_threads),
-        offsetof(fairdarts_options, run_tasks),
-        offsetof(fairdarts_options, executor), offsetof(fairdarts_options, isa),
-        sizeof(fairdarts_options)}) {
-    if (size == next) return true;
-  }
-  return false;
-}
 
 // The caller's options as far as there are any, zero behind them.
 absl::Status ReadOptions(const fairdarts_options* given,
                          fairdarts_options* options) {
   *options = FAIRDARTS_OPTIONS_INIT;
-  if (given == nullptr) return absl::OkStatus();
-  const size_t size = given->size;
-  if (size > kMaxOptionsSize || !EndsBehindAField(size)) {
-    return fairdarts::UsageError(absl::StrCat(
-        "options: size is ", size, "; it has to be sizeof(fairdarts_options)"));
-  }
-  const auto* const bytes = reinterpret_cast<const unsigned char*>(given);
-  for (size_t i = sizeof(*options); i < size; ++i) {
-    if (bytes[i] != 0) {
-      return fairdarts::UsageError(
-          absl::StrCat("options: byte ", i, " is set; this library, release ",
-                       FAIRDARTS_VERSION, ", knows ", sizeof(*options)));
-    }
-  }
-  std::memcpy(options, given, std::min(size, sizeof(*options)));
-  return absl::OkStatus();
+  return fairdarts::ReadCOptions(
+      given, sizeof(*options),
+      {offsetof(fairdarts_options, threads),
+       offsetof(fairdarts_options, executor_threads),
+       offsetof(fairdarts_options, run_tasks),
+       offsetof(fairdarts_options, executor), offsetof(fairdarts_options, isa)},
+      "fairdarts_options", options);
 }
 
 absl::StatusOr<Isa> IsaNamed(absl::string_view name) {
@@ -209,7 +131,7 @@ absl::StatusOr<fairdarts_session*> LoadWith(const fairdarts_options* given,
 
 fairdarts_status Take(absl::StatusOr<fairdarts_session*> loaded,
                       fairdarts_session** session) {
-  if (!loaded.ok()) return Fail(loaded.status());
+  if (!loaded.ok()) return CError(loaded.status());
   *session = *loaded;
   return FAIRDARTS_OK;
 }
@@ -232,7 +154,7 @@ const char* fairdarts_supported_isa(int32_t index) {
   }
 }
 
-const char* fairdarts_last_error(void) { return last_error; }
+const char* fairdarts_last_error(void) { return fairdarts::LastCError(); }
 
 fairdarts_status fairdarts_session_load(const char* path,
                                         fairdarts_session** session) {
@@ -247,10 +169,10 @@ fairdarts_status fairdarts_session_load_bytes(const void* bytes, size_t size,
 fairdarts_status fairdarts_session_load_with(const char* path,
                                              const fairdarts_options* options,
                                              fairdarts_session** session) {
-  if (session == nullptr) return FailNull("session");
+  if (session == nullptr) return CErrorOfNull("session");
   *session = nullptr;
-  if (path == nullptr) return FailNull("path");
-  return Guard([&] {
+  if (path == nullptr) return CErrorOfNull("path");
+  return CGuard([&] {
     return Take(LoadWith(options,
                          [&](const fairdarts::SessionOptions& with) {
                            return fairdarts::Session::Load(path, with);
@@ -262,15 +184,12 @@ fairdarts_status fairdarts_session_load_with(const char* path,
 fairdarts_status fairdarts_session_load_bytes_with(
     const void* bytes, size_t size, const fairdarts_options* options,
     fairdarts_session** session) {
-  if (session == nullptr) return FailNull("session");
+  if (session == nullptr) return CErrorOfNull("session");
   *session = nullptr;
-  if (bytes == nullptr) return FailNull("bytes");
-  return Guard([&] {
-    if (size > PTRDIFF_MAX) {
-      return Fail(FAIRDARTS_INVALID_ARGUMENT,
-                  "size: is " + std::to_string(size) +
-                      "; no memory holds more than " +
-                      std::to_string(PTRDIFF_MAX));
+  if (bytes == nullptr) return CErrorOfNull("bytes");
+  return CGuard([&] {
+    if (const absl::Status status = fairdarts::CheckCSize(size); !status.ok()) {
+      return CError(status);
     }
     return Take(
         LoadWith(options,
@@ -287,35 +206,31 @@ void fairdarts_session_free(fairdarts_session* session) { delete session; }
 
 fairdarts_status fairdarts_session_image_shape(const fairdarts_session* session,
                                                int32_t shape[3]) {
-  if (session == nullptr) return FailNull("session");
-  if (shape == nullptr) return FailNull("shape");
-  const fairdarts::NetworkConfig& network =
-      session->session.description().network;
-  shape[0] = network.image_channels;
-  shape[1] = shape[2] = network.image_size;
-  return FAIRDARTS_OK;
+  if (session == nullptr) return CErrorOfNull("session");
+  if (shape == nullptr) return CErrorOfNull("shape");
+  return fairdarts::CImageShape(session->session.description(), shape);
 }
 
 fairdarts_status fairdarts_session_classes(const fairdarts_session* session,
                                            int32_t* classes) {
-  if (session == nullptr) return FailNull("session");
-  if (classes == nullptr) return FailNull("classes");
+  if (session == nullptr) return CErrorOfNull("session");
+  if (classes == nullptr) return CErrorOfNull("classes");
   *classes = session->session.classes();
   return FAIRDARTS_OK;
 }
 
 fairdarts_status fairdarts_session_threads(const fairdarts_session* session,
                                            int32_t* threads) {
-  if (session == nullptr) return FailNull("session");
-  if (threads == nullptr) return FailNull("threads");
+  if (session == nullptr) return CErrorOfNull("session");
+  if (threads == nullptr) return CErrorOfNull("threads");
   *threads = session->session.threads();
   return FAIRDARTS_OK;
 }
 
 fairdarts_status fairdarts_session_isa(const fairdarts_session* session,
                                        const char** isa) {
-  if (session == nullptr) return FailNull("session");
-  if (isa == nullptr) return FailNull("isa");
+  if (session == nullptr) return CErrorOfNull("session");
+  if (isa == nullptr) return CErrorOfNull("isa");
   *isa = fairdarts::IsaName(session->session.isa()).data();
   return FAIRDARTS_OK;
 }
@@ -323,61 +238,34 @@ fairdarts_status fairdarts_session_isa(const fairdarts_session* session,
 fairdarts_status fairdarts_session_class_name(const fairdarts_session* session,
                                               int32_t index,
                                               const char** name) {
-  if (name == nullptr) return FailNull("name");
+  if (name == nullptr) return CErrorOfNull("name");
   *name = "";
-  if (session == nullptr) return FailNull("session");
-  if (index < 0 || index >= session->session.classes()) {
-    return Guard([&] {
-      return Fail(FAIRDARTS_INVALID_ARGUMENT,
-                  "index: is " + std::to_string(index) + " of " +
-                      std::to_string(session->session.classes()) + " classes");
-    });
-  }
-  const auto& names = session->session.description().class_names;
-  if (!names.empty()) *name = names[index].c_str();
-  return FAIRDARTS_OK;
+  if (session == nullptr) return CErrorOfNull("session");
+  return fairdarts::CClassName(session->session.description(), index, name);
 }
 
 fairdarts_status fairdarts_session_normalization(
     const fairdarts_session* session, float* mean, float* deviation,
     size_t channels) {
-  if (session == nullptr) return FailNull("session");
-  if (mean == nullptr) return FailNull("mean");
-  if (deviation == nullptr) return FailNull("deviation");
-  const fairdarts::Normalization& normalization =
-      session->session.description().normalization;
-  if (channels != normalization.mean.size()) {
-    return Guard([&] {
-      return Fail(FAIRDARTS_INVALID_ARGUMENT,
-                  "channels: is " + std::to_string(channels) +
-                      "; an image has " +
-                      std::to_string(normalization.mean.size()));
-    });
-  }
-  for (size_t c = 0; c < channels; ++c) {
-    mean[c] = static_cast<float>(normalization.mean[c]);
-    deviation[c] = static_cast<float>(normalization.std[c]);
-  }
-  return FAIRDARTS_OK;
+  if (session == nullptr) return CErrorOfNull("session");
+  if (mean == nullptr) return CErrorOfNull("mean");
+  if (deviation == nullptr) return CErrorOfNull("deviation");
+  return fairdarts::CNormalization(session->session.description(), mean,
+                                   deviation, channels);
 }
 
 fairdarts_status fairdarts_session_run(fairdarts_session* session,
                                        const float* images, size_t batch,
                                        float* logits, size_t logits_floats) {
-  if (session == nullptr) return FailNull("session");
-  if (images == nullptr) return FailNull("images");
-  if (logits == nullptr) return FailNull("logits");
+  if (session == nullptr) return CErrorOfNull("session");
+  if (images == nullptr) return CErrorOfNull("images");
+  if (logits == nullptr) return CErrorOfNull("logits");
   const size_t image = session->session.image_floats();
-  return Guard([&] {
-    if (batch == 0 || batch > SIZE_MAX / sizeof(float) / image) {
-      return Fail(FAIRDARTS_INVALID_ARGUMENT,
-                  "batch: is " + std::to_string(batch) +
-                      "; at least one image is needed, and no more than fit "
-                      "in memory");
-    }
-    const absl::Status status =
-        session->session.Run(absl::MakeConstSpan(images, batch * image),
-                             absl::MakeSpan(logits, logits_floats));
-    return status.ok() ? FAIRDARTS_OK : Fail(status);
+  return CGuard([&] {
+    absl::Status status = fairdarts::CheckCBatch(batch, image);
+    if (!status.ok()) return CError(status);
+    status = session->session.Run(absl::MakeConstSpan(images, batch * image),
+                                  absl::MakeSpan(logits, logits_floats));
+    return status.ok() ? FAIRDARTS_OK : CError(status);
   });
 }
