@@ -243,6 +243,15 @@ def fd_cuda_test(name, deps = [], tags = [], **kwargs):
         **kwargs
     )
 
+def fd_cuda_sh_test(name, tags = [], **kwargs):
+    """A shell test of what is built with CUDA."""
+    native.sh_test(
+        name = name,
+        tags = tags + [_CUDA_TAG],
+        target_compatible_with = _ONLY_WITH_CUDA,
+        **kwargs
+    )
+
 def fd_gpu_test(name, tags = [], **kwargs):
     """A test that fails without a GPU of NVIDIA: nothing else runs beside it."""
     fd_cuda_test(

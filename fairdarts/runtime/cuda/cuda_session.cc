@@ -25,8 +25,6 @@
 namespace fairdarts {
 namespace {
 
-constexpr size_t kMaxBatchSizes = 64;
-
 // Where parts of an allocation begin: what CUDA aligns its own to.
 constexpr int64_t kAlignment = 256;
 
@@ -83,10 +81,10 @@ T* At(CUdeviceptr base, int64_t offset) {
 
 // Largest first, each once, with 1.
 absl::StatusOr<std::vector<int>> BatchSizes(const CudaOptions& options) {
-  if (options.batch_sizes.size() > kMaxBatchSizes) {
+  if (options.batch_sizes.size() > kMaxCudaBatchSizes) {
     return UsageError(absl::StrCat("batch_sizes: are ",
                                    options.batch_sizes.size(),
-                                   "; there are at most ", kMaxBatchSizes));
+                                   "; there are at most ", kMaxCudaBatchSizes));
   }
   std::vector<int> sizes = options.batch_sizes;
   for (const int size : sizes) {

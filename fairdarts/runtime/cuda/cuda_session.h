@@ -12,6 +12,7 @@
 // Programs that include this need no CUDA toolkit, and run where there is no
 // driver: loading a session is an error there.
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -34,6 +35,8 @@ struct CudaDriver;
 // What CUDA's headers call CUstream, or cudaStream_t.
 using CudaStream = CUstream_st*;
 
+inline constexpr size_t kMaxCudaBatchSizes = 64;
+
 struct CudaOptions {
   // The GPU, as CUDA's driver numbers them.
   int device = 0;
@@ -42,7 +45,7 @@ struct CudaOptions {
   Precision precision = Precision::kFloat32;
   // The numbers of images that a graph is made for. A run takes the largest
   // that fits again and again, so 1 is one of them, named or not; the largest
-  // decides how much memory the maps take.
+  // decides how much memory the maps take. At most kMaxCudaBatchSizes.
   std::vector<int> batch_sizes = {1};
   // What Run works on; null: a stream of the session's own. It outlives the
   // session.
@@ -65,10 +68,10 @@ class CudaSession {
  public:
   // Errors are those of Session::Load but for threads and instruction sets;
   // resource exhausted for want of memory on either side; a usage error for a
-  // batch size below 1 or too large for the network, for more than 64 sizes,
-  // and for a device that is not there; an environment error where there is no
-  // driver or no GPU, where one of them is too old, and for whatever else the
-  // driver refuses.
+  // batch size below 1 or too large for the network, for too many
+  // sizes, and for a device that is not there; an environment error where there
+  // is no driver or no GPU, where one of them is too old, and for whatever else
+  // the driver refuses.
   static absl::StatusOr<CudaSession> Load(const std::string& path,
                                           const CudaOptions& options = {});
   // The same over bytes in memory; `name` stands for the path in messages.
