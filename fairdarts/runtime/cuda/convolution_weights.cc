@@ -1,0 +1,80 @@
+#include "fairdarts/runtime/cuda/convolution_weights.h"
+
+#include <cstring>
+
+#include "fairdarts/base/check.h"
+
+namespace fairdarts {
+namespace {
+
+// What CUDA aligns its own allocations to.
+constexpr size_t kAlignment = 256;
+
+template <typename T>
+std::vector<char> Rounded(const float* values, int count) {
+  std::vector<char> bytes(count * sizeof(T));
+  for (int i = 0; i < count; ++i) {
+    const T element = FromFloat<T>(values[i]);
+    std::memcpy(bytes.data() + i * sizeof(T), &element, sizeof(T));
+  }
+  return bytes;
+}
+
+// Where a part begins.
+int64_t Append(const std::vector<char>& part, std::vector<char>* bytes) {
+  bytes->resize((bytes->size() + kAlignment - 1) / kAlignment * kAlignment);
+  const int64_t offset = static_cast<int64_t>(bytes->size());
+  bytes->insert(bytes->end(), part.begin(), part.end());
+  return offset;
+}
+
+}  // namespace
+
+std::vector<char> UnpackFilter(const StagePlan& plan, const StageTask& task) {
+  FD_CHECK(IsPlainConvolution(plan, task));
+  const StageSegment& segment = plan.segments[task.first_segment];
+  const int64_t bytes = ElementBytes(plan.precision);
+  const int depth =
+      segment.kernel_height * segment.kernel_width * segment.in.channels;
+  const int tiles = StageColumnTiles(task);
+  std::vector<char> filter(bytes * depth * task.out.channels);
+  char* next = filter.data();
+  for (int n = 0; n < task.out.channels; ++n) {
+    for (int k = 0; k < depth; ++k) {
+      const int64_t tile = int64_t{k / kStageTile} * tiles + n / kStageTile;
+      const int64_t element = segment.matrix + tile * kStageTileElements +
+                              k % kStageTile * kStageTile + n % kStageTile;
+      std::memcpy(next, plan.weights.data() + element * bytes, bytes);
+      next += bytes;
+    }
+  }
+  return filter;
+}
+
+std::vector<char> RoundBias(const StagePlan& plan, const StageTask& task) {
+  FD_CHECK_GE(task.bias, 0);
+  const float* const bias = plan.biases.data() + task.bias;
+  switch (plan.precision) {
+    case Precision::kFloat16:
+      return Rounded<Half>(bias, task.out.channels);
+    case Precision::kBFloat16:
+      return Rounded<BFloat16>(bias, task.out.channels);
+    case Precision::kFloat32:
+      break;
+  }
+  return Rounded<float>(bias, task.out.channels);
+}
+
+ConvolutionWeights UnpackConvolutions(const StagePlan& plan) {
+  ConvolutionWeights weights;
+  weights.places.resize(plan.segments.size());
+  for (const StageTask& task : plan.tasks) {
+    if (!IsPlainConvolution(plan, task)) continue;
+    ConvolutionWeights::Place& place = weights.places[task.first_segment];
+    place.filter = Append(UnpackFilter(plan, task), &weights.bytes);
+    place.bias = Append(RoundBias(plan, task), &weights.bytes);
+  }
+  return weights;
+}
+
+}  // namespace fairdarts
