@@ -148,7 +148,6 @@ class Scheduler {
     const size_t level = LevelOf(begin, end);
     const int element_bytes = ElementBytes(plan_.precision);
     const int64_t most_shared = std::min(device_.shared_bytes, kSharedForTwo);
-    int64_t blocks = 0;
     for (StageTask* task = begin; task != end; ++task) {
       const Tiling tiling = TilingAt(*task, level);
       task->warp_rows = tiling.warp_rows;
@@ -157,8 +156,15 @@ class Scheduler {
           CeilDiv(StageColumnTiles(*task), tiling.block_tiles);
       task->chunk =
           ChunkOf(*task, schedule_.segments, element_bytes, most_shared);
+    }
+    // A device starts blocks in their order: what takes long begins first.
+    std::stable_sort(begin, end, [&](const StageTask& a, const StageTask& b) {
+      return WorkOfBlock(a) > WorkOfBlock(b);
+    });
+    int64_t blocks = 0;
+    for (StageTask* task = begin; task != end; ++task) {
       task->first_block = static_cast<int>(blocks);
-      blocks += Blocks(*task, tiling);
+      blocks += Blocks(*task, {task->warp_rows, task->block_tiles});
       if (blocks > kMost) return TooLarge(blocks, "blocks");
       launch.shared_bytes =
           std::max(launch.shared_bytes, StageSharedBytes(*task, element_bytes));
@@ -167,6 +173,20 @@ class Scheduler {
     launch.blocks = static_cast<int>(blocks);
     schedule_.launches.push_back(launch);
     return absl::OkStatus();
+  }
+
+  // How long a block of a task takes beside another's, roughly: what it makes
+  // by each unit of depth, and what it multiplies.
+  int64_t WorkOfBlock(const StageTask& task) const {
+    int64_t work = 0;
+    for (int i = 0; i < task.segments; ++i) {
+      const StageSegment& segment = schedule_.segments[task.first_segment + i];
+      const int taps = segment.kind == StageSegment::kDepthwise
+                           ? segment.kernel_height * segment.kernel_width
+                           : 1;
+      work += int64_t{segment.depth} * (taps + task.block_tiles);
+    }
+    return StageRows(task) * (work + task.directs);
   }
 
   // The coarsest tiling of a stage that keeps the device busy, or the finest.

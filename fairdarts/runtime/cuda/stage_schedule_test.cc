@@ -126,6 +126,21 @@ TEST(StageScheduleTest, SmallWorkIsCutFiner) {
   EXPECT_EQ(rows(1, 1), 4);
 }
 
+TEST(StageScheduleTest, WhatTakesLongBeginsFirst) {
+  for (const CatalogEntry& entry : Catalog()) {
+    const StagePlan plan = PlanOf(entry.genotype, NetworkConfig::Kind::kCifar,
+                                  Precision::kFloat16);
+    const StageSchedule schedule = Scheduled(plan, 1);
+    for (const StageLaunch& launch : schedule.launches) {
+      for (int t = 1; t < launch.tasks; ++t) {
+        const StageTask* const task = &schedule.tasks[launch.first_task + t];
+        // No product behind what has none.
+        EXPECT_TRUE(task[-1].segments > 0 || task[0].segments == 0);
+      }
+    }
+  }
+}
+
 TEST(StageScheduleTest, TheLibraryTakesPlainConvolutionsOutOfTheirStages) {
   const StagePlan plan = SomePlan();
   const StageSchedule schedule = Scheduled(plan, 3, true);
