@@ -591,11 +591,12 @@ TEST_F(CudaSessionTest, WantOfMemoryIsAStatus) {
     needed = session.device_bytes();
   }
   fake_.settings.memory = needed - 1;
-  EXPECT_THAT(
-      TryLoad(SmallBytes()),
-      StatusIs(absl::StatusCode::kResourceExhausted,
-               absl::StrCat("net.st: allocating ", needed,
-                            " bytes on the GPU: CUDA_ERROR_OUT_OF_MEMORY")));
+  EXPECT_THAT(TryLoad(SmallBytes()),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       absl::StrCat("net.st: allocating ", needed,
+                                    " bytes on the GPU, where ", needed - 1,
+                                    " of ", needed - 1,
+                                    " are free: CUDA_ERROR_OUT_OF_MEMORY")));
   EXPECT_EQ(fake_.Living(), "");
   fake_.settings.memory = needed;
   CudaSession session = LoadSession();

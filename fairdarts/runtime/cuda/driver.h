@@ -46,6 +46,7 @@ namespace fairdarts {
   X(cuMemAllocHost)                 \
   X(cuMemFree)                      \
   X(cuMemFreeHost)                  \
+  X(cuMemGetInfo)                   \
   X(cuMemcpyDtoHAsync)              \
   X(cuMemcpyHtoDAsync)              \
   X(cuModuleGetFunction)            \

@@ -260,6 +260,13 @@ struct FakeDriver::Functions {
     return Free("cuMemFreeHost", reinterpret_cast<CUdeviceptr>(memory));
   }
 
+  static CUresult CUDAAPI MemGetInfo(size_t* free, size_t* total) {
+    FD_ENTER("cuMemGetInfo");
+    *free = static_cast<size_t>(fake.settings.memory - fake.device_bytes());
+    *total = static_cast<size_t>(fake.settings.memory);
+    return CUDA_SUCCESS;
+  }
+
   static CUresult Free(const char* function, CUdeviceptr memory) {
     std::lock_guard<std::recursive_mutex> lock(the_fake->mutex_);
     FakeDriver& fake = *the_fake;
@@ -719,6 +726,7 @@ FakeDriver::FakeDriver() {
   table_.cuMemAllocHost = Functions::MemAllocHost;
   table_.cuMemFree = Functions::MemFree;
   table_.cuMemFreeHost = Functions::MemFreeHost;
+  table_.cuMemGetInfo = Functions::MemGetInfo;
   table_.cuMemcpyDtoHAsync = Functions::MemcpyDtoHAsync;
   table_.cuMemcpyHtoDAsync = Functions::MemcpyHtoDAsync;
   table_.cuModuleGetFunction = Functions::ModuleGetFunction;

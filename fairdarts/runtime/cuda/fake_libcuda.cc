@@ -134,6 +134,10 @@ CUresult CUDAAPI cuMemFreeHost(void* memory) {
   return Fake().cuMemFreeHost(memory);
 }
 
+CUresult CUDAAPI cuMemGetInfo(size_t* free, size_t* total) {
+  return Fake().cuMemGetInfo(free, total);
+}
+
 CUresult CUDAAPI cuMemcpyDtoHAsync(void* to, CUdeviceptr from, size_t bytes,
                                    CUstream stream) {
   return Fake().cuMemcpyDtoHAsync(to, from, bytes, stream);

@@ -11,8 +11,14 @@ absl::StatusOr<CudaMemory> AllocateOnDevice(const CudaDriver& driver,
   const CUresult result =
       driver.cuMemAlloc(&memory, static_cast<size_t>(bytes));
   if (result != CUDA_SUCCESS) {
+    size_t free = 0;
+    size_t total = 0;
+    const bool known = driver.cuMemGetInfo(&free, &total) == CUDA_SUCCESS;
     return CudaError(driver, result,
-                     absl::StrCat("allocating ", bytes, " bytes on the GPU"));
+                     absl::StrCat("allocating ", bytes, " bytes on the GPU",
+                                  known ? absl::StrCat(", where ", free, " of ",
+                                                       total, " are free")
+                                        : ""));
   }
   return CudaMemory(memory, driver.cuMemFree);
 }
