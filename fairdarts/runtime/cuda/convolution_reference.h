@@ -78,7 +78,8 @@ inline constexpr double kSmallest = 0x1p-25;
 
 // How far the library's element may be from the reference's: it is rounded once
 // to T, and each of the float32 products and additions behind it, one of each
-// for every term, rounds what is no larger than the magnitude.
+// for every term, rounds what is no larger than the magnitude. Tensor cores do
+// not round products and cut sums off, by twice as much: no more in all.
 template <typename T>
 double ConvolutionTolerance(const StageSegment& segment,
                             const ReferenceElement& reference) {
