@@ -105,8 +105,9 @@ class Builder {
     }
     return absl::UnimplementedError(absl::StrCat(
         "cuDNN ", CudnnVersion(cudnn_), " has no engine for it: ", otherwise_,
-        " compute otherwise, ", large_, " want more workspace than ",
-        most_workspace_, " bytes, ", refused_, " do not work",
+        " compute otherwise or are compiled at run time, ", large_,
+        " want more workspace than ", most_workspace_, " bytes, ", refused_,
+        " do not work",
         last_refusal_.ok()
             ? ""
             : absl::StrCat(", the last: ", last_refusal_.message())));
@@ -266,9 +267,8 @@ class Builder {
     FD_ASSIGN_OR_RETURN(std::vector<CudnnDescriptor> configurations,
                         Configurations(mode));
     for (CudnnDescriptor& configuration : configurations) {
-      FD_ASSIGN_OR_RETURN(const bool as_wanted,
-                          ComputesAsWanted(configuration));
-      if (!as_wanted) {
+      FD_ASSIGN_OR_RETURN(const bool wanted, IsWanted(configuration));
+      if (!wanted) {
         ++otherwise_;
         continue;
       }
@@ -337,9 +337,10 @@ class Builder {
     return configurations;
   }
 
-  // Whether an engine sums up products of the elements themselves, in float32,
-  // and always in the same order: what it says of its numbers is known.
-  absl::StatusOr<bool> ComputesAsWanted(const CudnnDescriptor& configuration) {
+  // Whether an engine is one of cuDNN's own kernels and sums up products of the
+  // elements themselves, in float32 and always in the same order: whatever it
+  // says of its numbers is known to be harmless.
+  absl::StatusOr<bool> IsWanted(const CudnnDescriptor& configuration) {
     FD_ASSIGN_OR_RETURN(
         const CudnnDescriptor engine,
         CudnnDescriptor::Create(cudnn_, CUDNN_BACKEND_ENGINE_DESCRIPTOR));
@@ -351,20 +352,40 @@ class Builder {
                        configuration.get(), CUDNN_ATTR_ENGINECFG_ENGINE,
                        CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count, &place),
                    "asking cuDNN for an engine"));
-    cudnnBackendNumericalNote_t notes[kMostNotes];
-    FD_RETURN_IF_ERROR(
-        CudnnCheck(cudnn_,
-                   cudnn_.cudnnBackendGetAttribute(
-                       engine.get(), CUDNN_ATTR_ENGINE_NUMERICAL_NOTE,
-                       CUDNN_TYPE_NUMERICAL_NOTE, kMostNotes, &count, notes),
-                   "asking what an engine of cuDNN's computes"));
-    return std::all_of(
-        notes, notes + std::min<int64_t>(count, kMostNotes),
-        [&](cudnnBackendNumericalNote_t note) {
-          return note == CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP ||
-                 // Of float32 they take the upper 19 bits.
-                 (note == CUDNN_NUMERICAL_NOTE_TENSOR_CORE && !exact_);
-        });
+    FD_ASSIGN_OR_RETURN(
+        const auto behavior,
+        Notes<cudnnBackendBehaviorNote_t>(
+            engine, CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE));
+    FD_ASSIGN_OR_RETURN(const auto numbers,
+                        Notes<cudnnBackendNumericalNote_t>(
+                            engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE,
+                            CUDNN_TYPE_NUMERICAL_NOTE));
+    return std::find(behavior.begin(), behavior.end(),
+                     CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION) ==
+               behavior.end() &&
+           std::all_of(
+               numbers.begin(), numbers.end(),
+               [&](cudnnBackendNumericalNote_t note) {
+                 return note == CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP ||
+                        // Of float32 they take the upper 19 bits.
+                        (note == CUDNN_NUMERICAL_NOTE_TENSOR_CORE && !exact_);
+               });
+  }
+
+  // What an engine says of itself.
+  template <typename T>
+  absl::StatusOr<std::vector<T>> Notes(const CudnnDescriptor& engine,
+                                       cudnnBackendAttributeName_t name,
+                                       cudnnBackendAttributeType_t type) {
+    std::vector<T> notes(kMostNotes);
+    int64_t count = 0;
+    FD_RETURN_IF_ERROR(CudnnCheck(
+        cudnn_,
+        cudnn_.cudnnBackendGetAttribute(engine.get(), name, type, kMostNotes,
+                                        &count, notes.data()),
+        "asking what an engine of cuDNN's computes"));
+    notes.resize(std::min<int64_t>(count, kMostNotes));
+    return notes;
   }
 
   absl::StatusOr<CudnnDescriptor> PlanWith(
@@ -433,6 +454,7 @@ absl::StatusOr<CudnnConvolution> CudnnConvolution::Create(
     const Cudnn& cudnn, const CudnnTarget& target, Precision precision,
     const StageTask& task, const StageSegment& segment,
     int64_t most_workspace) {
+  FD_CHECK((target.handle == nullptr) != (target.device == nullptr));
   if (!CudnnCanDescribe(task, segment)) {
     return absl::UnimplementedError(
         absl::StrCat(Text(task, segment),

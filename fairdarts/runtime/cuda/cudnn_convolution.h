@@ -5,11 +5,11 @@
 // as one graph of its backend interface.
 //
 // Maps are NHWC, x and y of any pitch. Filters are [K][R][S][C], biases [K],
-// both elements of the maps' type: cuDNN's own kernels, unlike those that it
-// compiles at run time, take no others. Sums are float32, and y is rounded
-// once. With float32 maps all is float32: no engine that rounds its inputs, as
-// TF32 does, or transforms them, is taken. None that repeats a run with other
-// bits is either.
+// both elements of the maps' type. Sums are float32, and y is rounded once.
+// With float32 maps all is float32: no engine that rounds its inputs, as TF32
+// does, or transforms them, is taken. Nor is one that repeats a run with other
+// bits, or that cuDNN compiles at run time: what is left needs neither a
+// compiler nor the time for it, but takes no float32 bias with other maps.
 
 #include <cudnn_graph.h>
 
@@ -39,6 +39,7 @@ struct CudnnTarget {
 // of its end than their stride skips.
 bool CudnnCanDescribe(const StageTask& task, const StageSegment& segment);
 
+// One thread at a time uses it.
 class CudnnConvolution {
  public:
   // The first engine of cuDNN's lists, the best one in front, that computes as

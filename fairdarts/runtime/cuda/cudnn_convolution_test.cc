@@ -297,7 +297,10 @@ TEST_F(EnginesTest, TheFirstThatComputesAsWantedIsTaken) {
                           CUDNN_NUMERICAL_NOTE_TYPE_COUNT)},
                       6},
                      {{CUDNN_NUMERICAL_NOTE_TENSOR_CORE}, 7},
-                     {{CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP}, 8},
+                     {{CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP},
+                      8,
+                      CUDNN_STATUS_SUCCESS,
+                      {CUDNN_BEHAVIOR_NOTE_SUPPORTS_CUDA_GRAPH_NATIVE_API}},
                      {{}, 9}}}};
   // Of float32 the tensor cores take the upper bits alone.
   EXPECT_EQ(Taken(Precision::kFloat32), 8);
@@ -334,7 +337,8 @@ TEST_F(EnginesTest, SaysWhyNoneWillDo) {
       Create(),
       StatusIs(absl::StatusCode::kUnimplemented,
                "a convolution of 3x3 from 8 to 16 channels of 2 x 9x7: cuDNN "
-               "9.19.0 has no engine for it: 2 compute otherwise, 1 want more "
+               "9.19.0 has no engine for it: 2 compute otherwise or are "
+               "compiled at run time, 1 want more "
                "workspace than 1048576 bytes, 1 do not work, the last: "
                "describing a plan to cuDNN: CUDNN_STATUS_OF_THE_FAKE (a plan; "
                "refused)"));

@@ -268,6 +268,15 @@ class FakeCudnn::Backend {
     return status;
   }
 
+  template <typename T>
+  static cudnnStatus_t GetAll(const std::vector<T>& all, int64_t requested,
+                              int64_t* count, void* values) {
+    *count = static_cast<int64_t>(all.size());
+    std::copy_n(all.begin(), std::min(*count, requested),
+                static_cast<T*>(values));
+    return CUDNN_STATUS_SUCCESS;
+  }
+
   cudnnStatus_t Get(Descriptor* descriptor, cudnnBackendAttributeName_t name,
                     cudnnBackendAttributeType_t type, int64_t requested,
                     int64_t* count, void* values) {
@@ -297,14 +306,12 @@ class FakeCudnn::Backend {
         *count = 1;
         return CUDNN_STATUS_SUCCESS;
       }
-      case CUDNN_ATTR_ENGINE_NUMERICAL_NOTE: {
+      case CUDNN_ATTR_ENGINE_NUMERICAL_NOTE:
         FD_CHECK_EQ(type, CUDNN_TYPE_NUMERICAL_NOTE);
-        const auto& notes = descriptor->engine->notes;
-        *count = static_cast<int64_t>(notes.size());
-        std::copy_n(notes.begin(), std::min(*count, requested),
-                    static_cast<cudnnBackendNumericalNote_t*>(values));
-        return CUDNN_STATUS_SUCCESS;
-      }
+        return GetAll(descriptor->engine->notes, requested, count, values);
+      case CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE:
+        FD_CHECK_EQ(type, CUDNN_TYPE_BEHAVIOR_NOTE);
+        return GetAll(descriptor->engine->behavior, requested, count, values);
       case CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE:
         FD_CHECK_EQ(type, CUDNN_TYPE_INT64);
         FD_CHECK_EQ(requested, 1);

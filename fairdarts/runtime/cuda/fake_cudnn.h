@@ -24,6 +24,7 @@ class FakeCudnn {
     std::vector<cudnnBackendNumericalNote_t> notes;
     int64_t workspace_bytes = 0;
     cudnnStatus_t plan = CUDNN_STATUS_SUCCESS;
+    std::vector<cudnnBackendBehaviorNote_t> behavior = {};
   };
 
   struct Run {
