@@ -358,17 +358,17 @@ TEST_F(EnginesTest, RunsInTheHandlesStreamWithTheWorkspaceGiven) {
   fake_.engines = {{CUDNN_HEUR_MODE_A, {{{}, 12}}}};
   absl::StatusOr<CudnnConvolution> convolution = Create();
   ASSERT_THAT(convolution, IsOk());
-  float other = 0;
-  const auto stream = reinterpret_cast<CUstream>(&other);
+  char workspace[12] = "";
+  const auto stream = reinterpret_cast<CUstream>(workspace);
   ASSERT_THAT(handle_->SetStream(stream), IsOk());
-  ASSERT_THAT(convolution->Bind(values, values, values, values, &other),
+  ASSERT_THAT(convolution->Bind(values, values, values, values, workspace),
               IsOk());
   const int calls = fake_.calls;
   ASSERT_THAT(convolution->Execute(handle_->get()), IsOk());
   // Nothing is described anew.
   EXPECT_EQ(fake_.calls, calls + 1);
   ASSERT_EQ(fake_.runs.size(), 1u);
-  EXPECT_EQ(fake_.runs[0].workspace, &other);
+  EXPECT_EQ(fake_.runs[0].workspace, workspace);
   EXPECT_EQ(fake_.runs[0].stream, stream);
 }
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <tuple>
 
 #include "fairdarts/base/check.h"
 #include "ops/cuda/element.h"
@@ -333,13 +334,21 @@ class FakeCudnn::Backend {
 
   // A tensor and where it lies.
   struct Tensor {
-    cudnnDataType_t type;
+    int64_t uid = 0;
+    bool is_virtual = false;
+    cudnnDataType_t type = CUDNN_DATA_FLOAT;
     Numbers dimensions;
     Numbers strides;
-    char* data;
+    char* data = nullptr;
 
     int64_t At(int64_t n, int64_t c, int64_t y, int64_t x) const {
       return n * strides[0] + c * strides[1] + y * strides[2] + x * strides[3];
+    }
+    int64_t Bytes() const {
+      return (At(dimensions[0] - 1, dimensions[1] - 1, dimensions[2] - 1,
+                 dimensions[3] - 1) +
+              1) *
+             (type == CUDNN_DATA_FLOAT ? 4 : 2);
     }
     float Load(int64_t element) const {
       switch (type) {
@@ -375,6 +384,27 @@ class FakeCudnn::Backend {
       }
     }
   };
+
+  // An operation by itself: what is under way needs no descriptor.
+  struct Operation {
+    bool is_convolution = false;
+    Tensor x;
+    Tensor y;
+    Tensor second;  // the filter, or the bias
+    bool flipped = false;
+    Numbers dilation;
+    Numbers stride;
+    Numbers pad;
+    float alpha = 1;
+    float beta = 0;
+    cudnnPointwiseMode_t mode = CUDNN_POINTWISE_ADD;
+  };
+
+  Operation OperationOf(const Descriptor& descriptor, const Descriptor& pack);
+  Tensor TensorOf(const Descriptor& descriptor, const Descriptor& pack);
+  CUresult Compute(std::vector<Operation> operations, const Run& run);
+  static void Convolve(const Operation& operation);
+  static void Apply(const Operation& operation);
 
   static Numbers DimensionsOf(const Descriptor& tensor) {
     return tensor.All<int64_t>(CUDNN_ATTR_TENSOR_DIMENSIONS);
@@ -416,74 +446,84 @@ class FakeCudnn::Backend {
   std::map<void*, std::unique_ptr<Descriptor>> descriptors_;
 };
 
-cudnnStatus_t FakeCudnn::Backend::Execute(const Descriptor& plan,
-                                          const Descriptor& pack) {
-  if (!plan.finalized || !pack.finalized) {
-    return Say(CUDNN_STATUS_BAD_PARAM_NOT_FINALIZED, "a plan or pack");
-  }
-  fake_->runs.push_back({plan.engine->workspace_bytes,
-                         pack.One<void*>(CUDNN_ATTR_VARIANT_PACK_WORKSPACE),
-                         stream});
+FakeCudnn::Backend::Tensor FakeCudnn::Backend::TensorOf(
+    const Descriptor& descriptor, const Descriptor& pack) {
+  Tensor tensor;
+  tensor.uid = descriptor.One<int64_t>(CUDNN_ATTR_TENSOR_UNIQUE_ID);
+  tensor.is_virtual = descriptor.One<bool>(CUDNN_ATTR_TENSOR_IS_VIRTUAL);
+  tensor.type = descriptor.One<cudnnDataType_t>(CUDNN_ATTR_TENSOR_DATA_TYPE);
+  tensor.dimensions = DimensionsOf(descriptor);
+  tensor.strides = descriptor.All<int64_t>(CUDNN_ATTR_TENSOR_STRIDES);
+  if (tensor.is_virtual) return tensor;
   const auto uids = pack.All<int64_t>(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS);
   const auto pointers = pack.All<void*>(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS);
   FD_CHECK_EQ(uids.size(), pointers.size());
+  const auto found = std::find(uids.begin(), uids.end(), tensor.uid);
+  FD_CHECK(found != uids.end()) << "no pointer for " << tensor.uid;
+  tensor.data = static_cast<char*>(pointers[found - uids.begin()]);
+  FD_CHECK_EQ(reinterpret_cast<uintptr_t>(tensor.data) %
+                  descriptor.One<int64_t>(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT),
+              uintptr_t{0});
+  return tensor;
+}
 
-  std::map<int64_t, std::vector<char>> virtuals;
-  const auto tensor_of = [&](const Descriptor& descriptor) {
-    Tensor tensor = {
-        descriptor.One<cudnnDataType_t>(CUDNN_ATTR_TENSOR_DATA_TYPE),
-        DimensionsOf(descriptor),
-        descriptor.All<int64_t>(CUDNN_ATTR_TENSOR_STRIDES), nullptr};
-    const int64_t uid = descriptor.One<int64_t>(CUDNN_ATTR_TENSOR_UNIQUE_ID);
-    if (descriptor.One<bool>(CUDNN_ATTR_TENSOR_IS_VIRTUAL)) {
-      std::vector<char>& bytes = virtuals[uid];
-      int64_t elements = 1;
-      for (int i = 0; i < 4; ++i) {
-        elements += (tensor.dimensions[i] - 1) * tensor.strides[i];
-      }
-      bytes.resize(elements * sizeof(float));
-      tensor.data = bytes.data();
-      return tensor;
-    }
-    const auto found = std::find(uids.begin(), uids.end(), uid);
-    FD_CHECK(found != uids.end()) << "no pointer for " << uid;
-    tensor.data = static_cast<char*>(pointers[found - uids.begin()]);
-    FD_CHECK_EQ(reinterpret_cast<uintptr_t>(tensor.data) %
-                    descriptor.One<int64_t>(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT),
-                uintptr_t{0});
-    return tensor;
+FakeCudnn::Backend::Operation FakeCudnn::Backend::OperationOf(
+    const Descriptor& descriptor, const Descriptor& pack) {
+  Operation operation;
+  const auto tensor = [&](cudnnBackendAttributeName_t name) {
+    return TensorOf(At(descriptor, name), pack);
   };
+  operation.is_convolution =
+      descriptor.type == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR;
+  if (operation.is_convolution) {
+    const Descriptor& how =
+        At(descriptor, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC);
+    FD_CHECK_EQ(how.One<cudnnDataType_t>(CUDNN_ATTR_CONVOLUTION_COMP_TYPE),
+                CUDNN_DATA_FLOAT);
+    FD_CHECK_EQ(how.One<int64_t>(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS), 2);
+    operation.flipped =
+        how.One<cudnnConvolutionMode_t>(CUDNN_ATTR_CONVOLUTION_CONV_MODE) ==
+        CUDNN_CONVOLUTION;
+    operation.dilation = how.All<int64_t>(CUDNN_ATTR_CONVOLUTION_DILATIONS);
+    operation.stride = how.All<int64_t>(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES);
+    operation.pad = how.All<int64_t>(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS);
+    operation.alpha =
+        descriptor.One<float>(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA);
+    operation.beta =
+        descriptor.One<float>(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA);
+    operation.x = tensor(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X);
+    operation.second = tensor(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W);
+    operation.y = tensor(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y);
+    return operation;
+  }
+  FD_CHECK_EQ(descriptor.type, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
+  const Descriptor& how =
+      At(descriptor, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR);
+  FD_CHECK_EQ(how.One<cudnnDataType_t>(CUDNN_ATTR_POINTWISE_MATH_PREC),
+              CUDNN_DATA_FLOAT);
+  operation.mode = how.One<cudnnPointwiseMode_t>(CUDNN_ATTR_POINTWISE_MODE);
+  operation.x = tensor(CUDNN_ATTR_OPERATION_POINTWISE_XDESC);
+  operation.y = tensor(CUDNN_ATTR_OPERATION_POINTWISE_YDESC);
+  FD_CHECK(operation.x.dimensions == operation.y.dimensions);
+  if (operation.mode == CUDNN_POINTWISE_ADD) {
+    operation.second = tensor(CUDNN_ATTR_OPERATION_POINTWISE_BDESC);
+    FD_CHECK(operation.second.dimensions ==
+             Numbers({1, operation.y.dimensions[1], 1, 1}));
+  } else {
+    FD_CHECK_EQ(operation.mode, CUDNN_POINTWISE_RELU_FWD);
+  }
+  return operation;
+}
 
-  for (void* const key :
-       plan.graph->All<void*>(CUDNN_ATTR_OPERATIONGRAPH_OPS)) {
-    const Descriptor& operation = At(key);
-    if (operation.type ==
-        CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR) {
-      const Descriptor& how =
-          At(operation, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC);
-      FD_CHECK_EQ(how.One<cudnnDataType_t>(CUDNN_ATTR_CONVOLUTION_COMP_TYPE),
-                  CUDNN_DATA_FLOAT);
-      FD_CHECK_EQ(how.One<int64_t>(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS), 2);
-      const bool flipped =
-          how.One<cudnnConvolutionMode_t>(CUDNN_ATTR_CONVOLUTION_CONV_MODE) ==
-          CUDNN_CONVOLUTION;
-      const auto dilation = how.All<int64_t>(CUDNN_ATTR_CONVOLUTION_DILATIONS);
-      const auto stride =
-          how.All<int64_t>(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES);
-      const auto pad = how.All<int64_t>(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS);
-      const float alpha =
-          operation.One<float>(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA);
-      const float beta =
-          operation.One<float>(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA);
-      const Tensor x =
-          tensor_of(At(operation, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X));
-      const Tensor w =
-          tensor_of(At(operation, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W));
-      const Tensor y =
-          tensor_of(At(operation, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y));
-      const int64_t rows = w.dimensions[2];
-      const int64_t columns = w.dimensions[3];
-      y.ForEach([&](int64_t n, int64_t k, int64_t p, int64_t q) {
+void FakeCudnn::Backend::Convolve(const Operation& operation) {
+  const auto& [x, y, w] = std::tie(operation.x, operation.y, operation.second);
+  const int64_t rows = w.dimensions[2];
+  const int64_t columns = w.dimensions[3];
+  const Numbers& stride = operation.stride;
+  const Numbers& pad = operation.pad;
+  const Numbers& dilation = operation.dilation;
+  y.ForEach(
+      [&, &x = x, &y = y, &w = w](int64_t n, int64_t k, int64_t p, int64_t q) {
         double sum = 0;
         for (int64_t c = 0; c < x.dimensions[1]; ++c) {
           for (int64_t r = 0; r < rows; ++r) {
@@ -495,46 +535,81 @@ cudnnStatus_t FakeCudnn::Backend::Execute(const Descriptor& plan,
                 continue;
               }
               sum += double{x.Load(x.At(n, c, row, column))} *
-                     w.Load(flipped ? w.At(k, c, rows - 1 - r, columns - 1 - s)
-                                    : w.At(k, c, r, s));
+                     w.Load(operation.flipped
+                                ? w.At(k, c, rows - 1 - r, columns - 1 - s)
+                                : w.At(k, c, r, s));
             }
           }
         }
         const int64_t element = y.At(n, k, p, q);
-        float value = alpha * static_cast<float>(sum);
-        if (beta != 0) value += beta * y.Load(element);
+        float value = operation.alpha * static_cast<float>(sum);
+        if (operation.beta != 0) value += operation.beta * y.Load(element);
         y.Store(element, value);
       });
-      continue;
+}
+
+void FakeCudnn::Backend::Apply(const Operation& operation) {
+  operation.y.ForEach([&](int64_t n, int64_t c, int64_t row, int64_t column) {
+    const float x = operation.x.Load(operation.x.At(n, c, row, column));
+    const float y =
+        operation.mode == CUDNN_POINTWISE_ADD
+            ? x + operation.second.Load(operation.second.At(0, c, 0, 0))
+            : std::max(x, 0.0f);
+    operation.y.Store(operation.y.At(n, c, row, column), y);
+  });
+}
+
+CUresult FakeCudnn::Backend::Compute(std::vector<Operation> operations,
+                                     const Run& run) {
+  std::map<int64_t, std::vector<char>> virtuals;
+  for (Operation& operation : operations) {
+    for (Tensor* const tensor :
+         {&operation.x, &operation.y, &operation.second}) {
+      if (tensor->dimensions.empty()) continue;  // ReLU has no second
+      if (tensor->is_virtual) {
+        std::vector<char>& bytes = virtuals[tensor->uid];
+        bytes.resize(tensor->Bytes());
+        tensor->data = bytes.data();
+        continue;
+      }
+      tensor->data = fake_->translate(tensor->data, tensor->Bytes());
+      if (tensor->data == nullptr) return CUDA_ERROR_ILLEGAL_ADDRESS;
     }
-    FD_CHECK_EQ(operation.type, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
-    const Descriptor& how =
-        At(operation, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR);
-    FD_CHECK_EQ(how.One<cudnnDataType_t>(CUDNN_ATTR_POINTWISE_MATH_PREC),
-                CUDNN_DATA_FLOAT);
-    const auto mode = how.One<cudnnPointwiseMode_t>(CUDNN_ATTR_POINTWISE_MODE);
-    const Tensor x =
-        tensor_of(At(operation, CUDNN_ATTR_OPERATION_POINTWISE_XDESC));
-    const Tensor y =
-        tensor_of(At(operation, CUDNN_ATTR_OPERATION_POINTWISE_YDESC));
-    FD_CHECK(x.dimensions == y.dimensions);
-    if (mode == CUDNN_POINTWISE_RELU_FWD) {
-      y.ForEach([&](int64_t n, int64_t c, int64_t row, int64_t column) {
-        y.Store(y.At(n, c, row, column),
-                std::max(x.Load(x.At(n, c, row, column)), 0.0f));
-      });
-      continue;
-    }
-    FD_CHECK_EQ(mode, CUDNN_POINTWISE_ADD);
-    const Tensor b =
-        tensor_of(At(operation, CUDNN_ATTR_OPERATION_POINTWISE_BDESC));
-    FD_CHECK(b.dimensions == Numbers({1, y.dimensions[1], 1, 1}));
-    y.ForEach([&](int64_t n, int64_t c, int64_t row, int64_t column) {
-      y.Store(y.At(n, c, row, column),
-              x.Load(x.At(n, c, row, column)) + b.Load(b.At(0, c, 0, 0)));
-    });
   }
-  return CUDNN_STATUS_SUCCESS;
+  if (run.workspace_bytes > 0) {
+    char* const workspace =
+        fake_->translate(run.workspace, run.workspace_bytes);
+    if (workspace == nullptr) return CUDA_ERROR_ILLEGAL_ADDRESS;
+    std::memset(workspace, 0xff, run.workspace_bytes);
+  }
+  for (const Operation& operation : operations) {
+    if (operation.is_convolution) {
+      Convolve(operation);
+    } else {
+      Apply(operation);
+    }
+  }
+  return CUDA_SUCCESS;
+}
+
+cudnnStatus_t FakeCudnn::Backend::Execute(const Descriptor& plan,
+                                          const Descriptor& pack) {
+  if (!plan.finalized || !pack.finalized) {
+    return Say(CUDNN_STATUS_BAD_PARAM_NOT_FINALIZED, "a plan or pack");
+  }
+  const Run run = {plan.engine->workspace_bytes,
+                   pack.One<void*>(CUDNN_ATTR_VARIANT_PACK_WORKSPACE), stream};
+  std::vector<Operation> operations;
+  for (void* const key :
+       plan.graph->All<void*>(CUDNN_ATTR_OPERATIONGRAPH_OPS)) {
+    operations.push_back(OperationOf(At(key), pack));
+  }
+  fake_->runs.push_back(run);
+  const CUresult appended = fake_->append(
+      stream, [this, operations, run] { return Compute(operations, run); });
+  return appended == CUDA_SUCCESS
+             ? CUDNN_STATUS_SUCCESS
+             : Say(CUDNN_STATUS_EXECUTION_FAILED, "cudaLaunchKernel");
 }
 
 namespace {

@@ -4,9 +4,11 @@
 // cuDNN's backend interface for tests: keeps what is described to it, refuses
 // what is incomplete, and convolves on the host by what was described alone.
 
+#include <cuda.h>
 #include <cudnn_graph.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
@@ -15,8 +17,8 @@
 
 namespace fairdarts {
 
-// One at a time lives, since cuDNN's functions have no place for it. Pointers
-// are the host's. Aborts where a descriptor is used that has ended.
+// One at a time lives, since cuDNN's functions have no place for it. Aborts
+// where a descriptor is used that has ended. A run spoils its workspace.
 class FakeCudnn {
  public:
   // What an engine of its lists says of itself, and what becomes of a plan.
@@ -29,9 +31,11 @@ class FakeCudnn {
 
   struct Run {
     int64_t workspace_bytes;
-    const void* workspace;
+    void* workspace;
     cudaStream_t stream;
   };
+
+  using Work = std::function<CUresult()>;
 
   FakeCudnn();
   FakeCudnn(const FakeCudnn&) = delete;
@@ -47,6 +51,15 @@ class FakeCudnn {
   // Of the calls that can fail, counted from 0, the one that does.
   int failing_call = -1;
   cudnnStatus_t failure = CUDNN_STATUS_INTERNAL_ERROR;
+
+  // What becomes of the work of a run, which needs none of the descriptors any
+  // more; it is done at once unless a test takes it over.
+  std::function<CUresult(CUstream, Work)> append =
+      [](CUstream, const Work& work) { return work(); };
+  // Where so many bytes lie that a run was given, or null.
+  std::function<char*(void*, int64_t)> translate = [](void* pointer, int64_t) {
+    return static_cast<char*>(pointer);
+  };
 
   int calls = 0;
   int live = 0;  // descriptors and handles
