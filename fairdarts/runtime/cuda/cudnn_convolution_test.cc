@@ -296,6 +296,11 @@ TEST_F(EnginesTest, TheFirstThatComputesAsWantedIsTaken) {
                      {{static_cast<cudnnBackendNumericalNote_t>(
                           CUDNN_NUMERICAL_NOTE_TYPE_COUNT)},
                       6},
+                     {{},
+                      10,
+                      CUDNN_STATUS_SUCCESS,
+                      {CUDNN_BEHAVIOR_NOTE_CUBLASLT_DEPENDENCY,
+                       CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION}},
                      {{CUDNN_NUMERICAL_NOTE_TENSOR_CORE}, 7},
                      {{CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP},
                       8,

@@ -567,8 +567,9 @@ CUresult FakeCudnn::Backend::Compute(std::vector<Operation> operations,
          {&operation.x, &operation.y, &operation.second}) {
       if (tensor->dimensions.empty()) continue;  // ReLU has no second
       if (tensor->is_virtual) {
+        // No numbers, until something is written there.
         std::vector<char>& bytes = virtuals[tensor->uid];
-        bytes.resize(tensor->Bytes());
+        bytes.resize(tensor->Bytes(), '\xff');
         tensor->data = bytes.data();
         continue;
       }
