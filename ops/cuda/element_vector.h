@@ -15,11 +15,12 @@
 #ifdef __CUDACC__
 #define FD_KERNEL __device__ __forceinline__
 #define FD_UNROLL _Pragma("unroll")
-#define FD_NO_UNROLL _Pragma("unroll 1")
+#define FD_PRAGMA(text) _Pragma(#text)
+#define FD_UNROLL_BY(count) FD_PRAGMA(unroll(count))
 #else
 #define FD_KERNEL inline
 #define FD_UNROLL
-#define FD_NO_UNROLL
+#define FD_UNROLL_BY(count)
 #endif
 
 namespace fairdarts {

@@ -26,13 +26,23 @@ class DeviceLane {
     return value;
   }
 
+  // Left to itself the compiler may store the words one by one.
   template <typename T>
   __device__ __forceinline__ void Store(const ElementVector<T>& vector, T* to) {
-    StoreVector(vector, to);
+    FD_UNROLL
+    for (int i = 0; i < ElementVector<T>::kWords; i += 4) {
+      asm volatile("st.shared.v4.b32 [%0], {%1, %2, %3, %4};" ::"r"(
+                       SharedAddress(to) + i * 4),
+                   "r"(vector.words[i]), "r"(vector.words[i + 1]),
+                   "r"(vector.words[i + 2]), "r"(vector.words[i + 3])
+                   : "memory");
+    }
   }
 
   __device__ __forceinline__ void StorePair(const float* pair, float* to) {
-    *reinterpret_cast<float2*>(to) = make_float2(pair[0], pair[1]);
+    asm volatile("st.shared.v2.f32 [%0], {%1, %2};" ::"r"(SharedAddress(to)),
+                 "f"(pair[0]), "f"(pair[1])
+                 : "memory");
   }
 
   template <int kCount>
@@ -179,20 +189,21 @@ __device__ __forceinline__ void Run(const StageArguments& arguments) {
 }  // namespace
 }  // namespace fairdarts
 
-extern "C" __global__ void __launch_bounds__(fairdarts::kStageThreads)
-    fairdarts_stage_float32(
-        const __grid_constant__ fairdarts::StageArguments arguments) {
+// Blocks that a multiprocessor is to have room for: as many as the registers of
+// the sums and of what a depthwise convolution loads allow without spills.
+#define FD_STAGE_BOUNDS __launch_bounds__(fairdarts::kStageThreads, 3)
+
+extern "C" __global__ void FD_STAGE_BOUNDS fairdarts_stage_float32(
+    const __grid_constant__ fairdarts::StageArguments arguments) {
   fairdarts::Run<float>(arguments);
 }
 
-extern "C" __global__ void __launch_bounds__(fairdarts::kStageThreads)
-    fairdarts_stage_float16(
-        const __grid_constant__ fairdarts::StageArguments arguments) {
+extern "C" __global__ void FD_STAGE_BOUNDS fairdarts_stage_float16(
+    const __grid_constant__ fairdarts::StageArguments arguments) {
   fairdarts::Run<fairdarts::Half>(arguments);
 }
 
-extern "C" __global__ void __launch_bounds__(fairdarts::kStageThreads)
-    fairdarts_stage_bfloat16(
-        const __grid_constant__ fairdarts::StageArguments arguments) {
+extern "C" __global__ void FD_STAGE_BOUNDS fairdarts_stage_bfloat16(
+    const __grid_constant__ fairdarts::StageArguments arguments) {
   fairdarts::Run<fairdarts::BFloat16>(arguments);
 }

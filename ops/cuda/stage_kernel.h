@@ -41,15 +41,32 @@ struct alignas(16) StagePixel {
   int32_t column;
 };
 
+// What a block makes of its task's columns.
+struct StageColumns {
+  int32_t first;  // tile
+  int32_t tiles;
+  int32_t all;        // tiles of a row of the matrix
+  int32_t warps;      // that share a row of tiles
+  int32_t warps_log;  // to base 2
+};
+
+// What is in a half of the double buffer.
+struct StageFilled {
+  int32_t depth_tiles;
+  uint32_t floor;  // values are raised to it before they are multiplied
+};
+
 // Shared memory of fixed size, besides the buffers: what would otherwise be
 // computed, or waited for, again and again.
 struct alignas(16) StageScratch {
   static constexpr int kPixels = kStageTile * kStageWarps;
-  // Those of a task beyond are read where they are.
-  static constexpr int kSegments = 12;
-  static constexpr int kDirects = 12;
+  static constexpr int kSegments = 8;  // at a time
+  static constexpr int kDirects = 8;   // those beyond are read where they are
 
   StagePixel pixels[kPixels];
+  StageTask task;
+  StageColumns columns;
+  StageFilled filled[2];
   StageSegment segments[kSegments];
   StageDirect directs[kDirects];
 };
@@ -92,6 +109,26 @@ FD_KERNEL bool Within(int index, int size) {
 
 FD_KERNEL int PixelIndex(const StageMap& map, int image, int row, int column) {
   return (image * map.height + row) * map.width + column;
+}
+
+// Places in arena and weights are counted in vectors, which takes one register
+// where an address takes two. The first may lie outside of its map.
+FD_KERNEL uint32_t VectorOf(int64_t element) {
+  return static_cast<uint32_t>(element / kStageVector);
+}
+FD_KERNEL uint32_t PixelVectors(const StageMap& map) {
+  return static_cast<uint32_t>(map.pitch) / kStageVector;
+}
+FD_KERNEL uint32_t VectorOf(const StageMap& map, int image, int row, int column,
+                            int channel) {
+  return VectorOf(map.offset) +
+         static_cast<uint32_t>(PixelIndex(map, image, row, column)) *
+             PixelVectors(map) +
+         static_cast<uint32_t>(channel) / kStageVector;
+}
+template <typename T>
+FD_KERNEL T* AtVector(T* elements, uint32_t vector) {
+  return elements + static_cast<uint64_t>(vector) * kStageVector;
 }
 
 // The task of a block: the last one that does not begin behind it. All are
@@ -140,6 +177,19 @@ FD_KERNEL void FillPixels(const StageTask& task, int first_pixel,
   pixels[i] = result;
 }
 
+FD_KERNEL StageColumns ColumnsOf(const StageTask& task, int column_block) {
+  StageColumns columns;
+  columns.all = StageColumnTiles(task);
+  columns.first = column_block * task.block_tiles;
+  columns.tiles = columns.all - columns.first < task.block_tiles
+                      ? columns.all - columns.first
+                      : task.block_tiles;
+  columns.warps_log = task.warp_rows == 1 ? 2 : task.warp_rows == 2 ? 1 : 0;
+  columns.warps = 1 << columns.warps_log;
+  static_assert(kStageWarps == 4, "the logarithms above");
+  return columns;
+}
+
 // One half of the double buffer.
 template <typename T>
 struct StageHalf {
@@ -155,13 +205,6 @@ FD_KERNEL StageHalf<T> HalfOf(const StageTask& task, char* shared, int half) {
   return {reinterpret_cast<T*>(begin),
           reinterpret_cast<T*>(begin + value_bytes)};
 }
-
-// What a block makes of its task's matrices.
-struct StageColumns {
-  int first;  // tile
-  int tiles;
-  int all;  // tiles of a row of the matrix
-};
 
 // Begins to copy tiles [first_depth, first_depth + depth_tiles) of the depth:
 // a warp takes one tile at a time.
@@ -225,7 +268,6 @@ FD_KERNEL void GatherDense(const StageSegment& segment, const T* arena,
     column_offset +=
         (tap - kernel_row * segment.kernel_width) * segment.dilation;
   }
-  const T* const from = arena + in.offset + channel;
   T* const values = to.values + share.vector * kStageVector;
   for (int p = share.first; p < to.rows; p += share.step) {
     const StagePixel pixel = pixels[p];
@@ -233,10 +275,9 @@ FD_KERNEL void GatherDense(const StageSegment& segment, const T* arena,
     const int row = pixel.row * segment.stride_height + row_offset;
     const int column = pixel.column * segment.stride_width + column_offset;
     if (Within(row, in.height) && Within(column, in.width)) {
-      lane.CopyAsync(from + static_cast<int64_t>(
-                                PixelIndex(in, pixel.image, row, column)) *
-                                in.pitch,
-                     values + p * to.pitch);
+      lane.CopyAsync(
+          AtVector(arena, VectorOf(in, pixel.image, row, column, channel)),
+          values + p * to.pitch);
     } else {
       lane.Store(ZeroVector<T>(), values + p * to.pitch);
     }
@@ -254,11 +295,10 @@ FD_KERNEL void Depthwise(const StageSegment& segment, const T* arena,
   const StageMap& in = segment.in;
   const StageShare share = ShareOf(lane.thread(), to.vectors);
   const int channel = to.begin + share.vector * kStageVector;
-  const T* const from = arena + in.offset + channel;
-  const T* const kernel = weights + segment.depthwise + channel;
+  const uint32_t kernel = VectorOf(segment.depthwise + channel);
   const uint32_t floor = segment.relu != 0 ? 0 : LowestWord<T>();
   const int taps = segment.kernel_height * segment.kernel_width;
-  FD_NO_UNROLL
+  FD_UNROLL_BY(1)
   for (int p = share.first; p < to.rows; p += share.step) {
     const StagePixel pixel = pixels[p];
     if (pixel.row < 0) break;
@@ -268,7 +308,7 @@ FD_KERNEL void Depthwise(const StageSegment& segment, const T* arena,
     int row = pixel.row * segment.stride_height - segment.pad_top;
     int column = first_column;
     int kernel_column = 0;
-    FD_NO_UNROLL
+    FD_UNROLL_BY(1)
     for (int first = 0; first < taps; first += kBatch) {
       ElementVector<T> x[kBatch];
       ElementVector<T> w[kBatch];
@@ -278,11 +318,13 @@ FD_KERNEL void Depthwise(const StageSegment& segment, const T* arena,
         w[i] = ZeroVector<T>();
         if (first + i < taps) {
           if (Within(row, in.height) && Within(column, in.width)) {
-            x[i] = LoadVector(from + static_cast<int64_t>(PixelIndex(
-                                         in, pixel.image, row, column)) *
-                                         in.pitch);
+            x[i] = LoadVector(AtVector(
+                arena, VectorOf(in, pixel.image, row, column, channel)));
           }
-          w[i] = LoadConstantVector(kernel + (first + i) * in.channels);
+          w[i] = LoadConstantVector(AtVector(
+              weights,
+              kernel + static_cast<uint32_t>((first + i) * in.channels) /
+                           kStageVector));
         }
         column += segment.dilation;
         if (++kernel_column == segment.kernel_width) {
@@ -318,65 +360,66 @@ FD_KERNEL void SlideDepthwise(const StageSegment& segment, const T* arena,
                               const T* weights, const StagePixel* pixels,
                               const StageValues<T>& to, Lane& lane) {
   constexpr int kColumns = kSlidePixels + (kKernel - 1) * kDilation;
+  // Columns that are loaded at a time: as many as registers hold.
+  constexpr int kBatch = kKernel == 3 ? kColumns : 4;
+  static_assert(kColumns % kBatch == 0, "whole batches");
   const StageMap& in = segment.in;
   const StageShare share = ShareOf(lane.thread(), to.vectors);
   const int channel = to.begin + share.vector * kStageVector;
-  const T* const from = arena + in.offset + channel;
   const uint32_t floor = segment.relu != 0 ? 0 : LowestWord<T>();
-  FD_NO_UNROLL
+  FD_UNROLL_BY(1)
   for (int g = share.first; g * kSlidePixels < to.rows; g += share.step) {
     const int p = g * kSlidePixels;
     const StagePixel pixel = pixels[p];
     if (pixel.row < 0) break;
     const int column = pixel.column - segment.pad_left;
-    uint32_t present = 0;
-    FD_UNROLL
-    for (int j = 0; j < kColumns; ++j) {
-      present |= Within(column + j, in.width) ? 1u << j : 0;
-    }
     int row = pixel.row - segment.pad_top;
-    const T* line =
-        from + static_cast<int64_t>(PixelIndex(in, pixel.image, row, column)) *
-                   in.pitch;
-    const T* kernel = weights + segment.depthwise + channel;
+    uint32_t line = VectorOf(in, pixel.image, row, column, channel);
+    uint32_t kernel = VectorOf(segment.depthwise + channel);
     float sums[kSlidePixels][kStageVector] = {};
-    FD_NO_UNROLL
+    FD_UNROLL_BY(1)
     for (int r = 0; r < kKernel; ++r) {
-      const uint32_t here = Within(row, in.height) ? present : 0;
-      ElementVector<T> x[kColumns];
-      ElementVector<T> w[kKernel];
-      FD_UNROLL
-      for (int j = 0; j < kColumns; ++j) {
-        x[j] = ZeroVector<T>();
-        if ((here & 1u << j) != 0) {
-          x[j] = LoadVector(line + static_cast<int64_t>(j) * in.pitch);
-        }
-      }
-      FD_UNROLL
-      for (int s = 0; s < kKernel; ++s) {
-        w[s] = LoadConstantVector(kernel + s * in.channels);
-      }
+      const int here = Within(row, in.height) ? in.width : 0;
       float weight[kKernel][kStageVector];
-      FD_UNROLL
-      for (int s = 0; s < kKernel; ++s) Unpack(w[s], weight[s]);
-      FD_UNROLL
-      for (int j = 0; j < kColumns; ++j) {
-        RaiseTo(floor, x[j]);
-        float value[kStageVector];
-        Unpack(x[j], value);
+      {
+        ElementVector<T> w[kKernel];
         FD_UNROLL
         for (int s = 0; s < kKernel; ++s) {
-          const int q = j - s * kDilation;
-          if (q < 0 || q >= kSlidePixels) continue;
+          w[s] = LoadConstantVector(AtVector(weights, kernel));
+          kernel += static_cast<uint32_t>(in.channels) / kStageVector;
+        }
+        FD_UNROLL
+        for (int s = 0; s < kKernel; ++s) Unpack(w[s], weight[s]);
+      }
+      FD_UNROLL
+      for (int first = 0; first < kColumns; first += kBatch) {
+        ElementVector<T> x[kBatch];
+        FD_UNROLL
+        for (int i = 0; i < kBatch; ++i) {
+          x[i] = ZeroVector<T>();
+          if (Within(column + first + i, here)) {
+            x[i] = LoadVector(
+                AtVector(arena, line + (first + i) * PixelVectors(in)));
+          }
+        }
+        FD_UNROLL
+        for (int i = 0; i < kBatch; ++i) {
+          RaiseTo(floor, x[i]);
+          float value[kStageVector];
+          Unpack(x[i], value);
           FD_UNROLL
-          for (int c = 0; c < kStageVector; ++c) {
-            sums[q][c] += value[c] * weight[s][c];
+          for (int s = 0; s < kKernel; ++s) {
+            const int q = first + i - s * kDilation;
+            if (q < 0 || q >= kSlidePixels) continue;
+            FD_UNROLL
+            for (int c = 0; c < kStageVector; ++c) {
+              sums[q][c] += value[c] * weight[s][c];
+            }
           }
         }
       }
       row += kDilation;
-      line += static_cast<int64_t>(kDilation * in.width) * in.pitch;
-      kernel += kKernel * in.channels;
+      line += static_cast<uint32_t>(kDilation * in.width) * PixelVectors(in);
     }
     FD_UNROLL
     for (int q = 0; q < kSlidePixels; ++q) {
@@ -430,24 +473,40 @@ FD_KERNEL void MakeValues(const StageTask& task, const StageSegment& segment,
   }
 }
 
-// What a warp multiplies: a tile's height of values, and every `step`-th tile
-// of columns from `first` on.
+// A warp's part of a block's tiles: a row of them, and of that every
+// columns.warps-th from `first` on.
+struct StagePart {
+  int row;
+  int first;
+  int tiles;
+};
+
+FD_KERNEL StagePart PartOf(const StageColumns& columns, int warp) {
+  StagePart part;
+  part.row = warp >> columns.warps_log;
+  part.first = warp - (part.row << columns.warps_log);
+  part.tiles =
+      (columns.tiles - part.first + columns.warps - 1) >> columns.warps_log;
+  return part;
+}
+
+// What a warp multiplies.
 template <typename T>
 struct StageProduct {
   const T* values;
   int pitch;
   const T* tiles;
-  int row_tiles;  // tiles of columns in a row of `tiles`
-  int first;
-  int step;
+  int row_tiles;  // from a tile to the one below
+  int step;       // to the next one to the right
   int depth_tiles;
-  uint32_t floor;  // values are raised to it: 0 is ReLU
+  uint32_t floor;
 };
 
 template <int kFragments, typename T, typename Block, typename Warp>
 FD_KERNEL void MultiplyTensor(
     const StageProduct<T>& product,
     typename Block::template PerThread<StageSums>& sums, Warp& warp) {
+  FD_UNROLL_BY(kFragments > 3 ? 1 : 4)
   for (int k = 0; k < product.depth_tiles; ++k) {
     typename Block::template PerLane<StageFragment> a;
     warp.template LoadMatrices<T>(
@@ -465,9 +524,9 @@ FD_KERNEL void MultiplyTensor(
     FD_UNROLL
     for (int f = 0; f < kFragments; ++f) {
       typename Block::template PerLane<StageFragment> b;
-      const T* const tile = product.tiles + (k * product.row_tiles +
-                                             product.first + f * product.step) *
-                                                kStageTile * kStageTilePitch;
+      const T* const tile =
+          product.tiles + (k * product.row_tiles + f * product.step) *
+                              kStageTile * kStageTilePitch;
       warp.template LoadTransposedMatrices<T>(
           [&](int lane) {
             return tile + lane % kStageTile * kStageTilePitch +
@@ -491,10 +550,8 @@ FD_KERNEL void MultiplyFloat(
     StageSums& sum = lane.of(sums);
     const float* const values =
         product.values + lane.index() / 8 * product.pitch;
-    const float* const tiles = product.tiles +
-                               product.first * kStageTile * kStageTilePitch +
-                               lane.index() % 8 * 2;
-    FD_NO_UNROLL
+    const float* const tiles = product.tiles + lane.index() % 8 * 2;
+    FD_UNROLL_BY(1)
     for (int k = 0; k < product.depth_tiles * kStageTile; k += kStep) {
       float a[4][kStep];
       FD_UNROLL
@@ -576,28 +633,22 @@ FD_KERNEL void AddDirect(const StageDirect& direct, const T* arena,
       if (channel + c < in.channels) value[c] = from[c * plane];
     }
   } else if (direct.kind == StageDirect::kCopy) {
-    Unpack(LoadVector(arena + in.offset + channel +
-                      static_cast<int64_t>(PixelIndex(
-                          in, pixel.image, pixel.row, pixel.column)) *
-                          in.pitch),
+    Unpack(LoadVector(AtVector(arena, VectorOf(in, pixel.image, pixel.row,
+                                               pixel.column, channel))),
            value);
   } else if (direct.kind == StageDirect::kMapAverage) {
     constexpr int kBatch = sizeof(T) == sizeof(float) ? 4 : 8;
-    const T* const from =
-        arena + in.offset + channel +
-        static_cast<int64_t>(PixelIndex(in, pixel.image, 0, 0)) * in.pitch;
-    FD_NO_UNROLL
+    FD_UNROLL_BY(1)
     for (int row = 0; row < direct.window_height; ++row) {
-      FD_NO_UNROLL
+      FD_UNROLL_BY(1)
       for (int first = 0; first < direct.window_width; first += kBatch) {
         ElementVector<T> x[kBatch];
         FD_UNROLL
         for (int i = 0; i < kBatch; ++i) {
           x[i] = ZeroVector<T>();
           if (first + i < direct.window_width) {
-            x[i] = LoadVector(from +
-                              static_cast<int64_t>(row * in.width + first + i) *
-                                  in.pitch);
+            x[i] = LoadVector(AtVector(
+                arena, VectorOf(in, pixel.image, row, first + i, channel)));
           }
         }
         FD_UNROLL
@@ -614,12 +665,11 @@ FD_KERNEL void AddDirect(const StageDirect& direct, const T* arena,
     const bool maximum = direct.kind == StageDirect::kMaxPool;
     const int first_row = pixel.row * direct.stride - 1;
     const int first_column = pixel.column * direct.stride - 1;
-    const T* const from = arena + in.offset + channel;
     ElementVector<T> largest;
     FD_UNROLL
     for (uint32_t& word : largest.words) word = LowestWord<T>();
     int count = 0;
-    FD_NO_UNROLL
+    FD_UNROLL_BY(1)
     for (int r = 0; r < 3; ++r) {
       if (!Within(first_row + r, in.height)) continue;
       ElementVector<T> x[3];
@@ -632,9 +682,8 @@ FD_KERNEL void AddDirect(const StageDirect& direct, const T* arena,
         }
         if (present) {
           x[s] = LoadVector(
-              from + static_cast<int64_t>(PixelIndex(
-                         in, pixel.image, first_row + r, first_column + s)) *
-                         in.pitch);
+              AtVector(arena, VectorOf(in, pixel.image, first_row + r,
+                                       first_column + s, channel)));
         }
         count += present ? 1 : 0;
       }
@@ -681,7 +730,7 @@ FD_KERNEL void Finish(const StageArguments& arguments, const StageTask& task,
         LoadConstantVector(arguments.biases + task.bias + channel);
     Unpack(vector, bias);
   }
-  FD_NO_UNROLL
+  FD_UNROLL_BY(1)
   for (int p = share.first; p < rows; p += share.step) {
     const StagePixel pixel = scratch.pixels[p];
     if (pixel.row < 0) break;
@@ -696,15 +745,15 @@ FD_KERNEL void Finish(const StageArguments& arguments, const StageTask& task,
       FD_UNROLL
       for (int c = 0; c < kStageVector; ++c) sums[c] += product[c];
     }
-    FD_NO_UNROLL
+    FD_UNROLL_BY(1)
     for (int d = 0; d < task.directs; ++d) {
+      StageDirect direct;
       if (d < StageScratch::kDirects) {
-        AddDirect<T>(scratch.directs[d], arena, arguments.image, pixel, channel,
-                     sums);
+        direct = scratch.directs[d];
       } else {
-        AddDirect<T>(arguments.directs[task.first_direct + d], arena,
-                     arguments.image, pixel, channel, sums);
+        direct = arguments.directs[task.first_direct + d];
       }
+      AddDirect(direct, arena, arguments.image, pixel, channel, sums);
     }
     if (task.relu != 0) {
       FD_UNROLL
@@ -712,10 +761,8 @@ FD_KERNEL void Finish(const StageArguments& arguments, const StageTask& task,
     }
     if (task.logits == 0) {
       StoreVector(PackVector<T>(sums),
-                  arena + out.offset + channel +
-                      static_cast<int64_t>(PixelIndex(
-                          out, pixel.image, pixel.row, pixel.column)) *
-                          out.pitch);
+                  AtVector(arena, VectorOf(out, pixel.image, pixel.row,
+                                           pixel.column, channel)));
     } else {
       float* const to = arguments.logits +
                         static_cast<int64_t>(pixel.image) * task.logits +
@@ -728,133 +775,170 @@ FD_KERNEL void Finish(const StageArguments& arguments, const StageTask& task,
   }
 }
 
+// A chunk of a segment, and the half of the double buffer it is made in.
+struct StageStep {
+  int segment = 0;  // of the task
+  int begin = 0;    // in its depth
+  int half = 0;
+};
+
+FD_KERNEL const StageSegment& SegmentOf(const StageScratch& scratch,
+                                        const StageStep& step) {
+  return scratch.segments[step.segment % StageScratch::kSegments];
+}
+
+FD_KERNEL int DepthOf(const StageTask& task, const StageSegment& segment,
+                      const StageStep& step) {
+  const int rest = segment.depth - step.begin;
+  return rest < task.chunk ? rest : task.chunk;
+}
+
+// Begins the copies of a step's tiles, and makes its values.
+template <typename T, typename Block, typename Warp>
+FD_KERNEL void FillHalf(const StageArguments& arguments, const StageStep& step,
+                        bool first, Block& block, Warp& warp) {
+  StageScratch& scratch = block.scratch();
+  const StageTask& task = scratch.task;
+  const StageSegment& segment = SegmentOf(scratch, step);
+  const T* const weights = static_cast<const T*>(arguments.weights);
+  const int depth = DepthOf(task, segment, step);
+  const StageHalf<T> half = HalfOf<T>(task, block.shared(), step.half);
+  CopyTiles(task, scratch.columns, weights + segment.matrix,
+            step.begin / kStageTile, depth / kStageTile, half.tiles, warp);
+  if (first) block.AwaitInputs();
+  StageValues<T> to;
+  to.values = half.values;
+  to.pitch = StageValuePitch(task);
+  to.rows = StageRows(task);
+  to.begin = step.begin;
+  int made = segment.in.channels;
+  if (segment.kind == StageSegment::kDense) {
+    made *= segment.kernel_height * segment.kernel_width;
+  }
+  made -= step.begin;
+  to.vectors = (made < depth ? made : depth) / kStageVector;
+  warp.ForEachLane([&](auto& lane) {
+    if (lane.thread() == 0) {
+      const bool relu =
+          segment.kind == StageSegment::kDense && segment.relu != 0;
+      scratch.filled[step.half].depth_tiles = depth / kStageTile;
+      scratch.filled[step.half].floor = relu ? 0 : LowestWord<T>();
+    }
+    MakeValues(task, segment, static_cast<const T*>(arguments.arena), weights,
+               scratch.pixels, to, depth, lane);
+  });
+}
+
+template <typename T, typename Block, typename Warp>
+FD_KERNEL void MultiplyHalf(int half, Block& block,
+                            typename Block::template PerThread<StageSums>& sums,
+                            Warp& warp) {
+  const StageScratch& scratch = block.scratch();
+  const StageTask& task = scratch.task;
+  const StageHalf<T> filled = HalfOf<T>(task, block.shared(), half);
+  const StagePart part = PartOf(scratch.columns, warp.index());
+  StageProduct<T> product;
+  product.pitch = StageValuePitch(task);
+  product.values = filled.values + part.row * kStageTile * product.pitch;
+  product.tiles = filled.tiles + part.first * kStageTile * kStageTilePitch;
+  product.row_tiles = task.block_tiles;
+  product.step = scratch.columns.warps;
+  product.depth_tiles = scratch.filled[half].depth_tiles;
+  product.floor = scratch.filled[half].floor;
+  MultiplyFragments<kStageFragments, T, Block>(part.tiles, product, sums, warp);
+}
+
+// To the next chunk; its segment is then in the scratch.
+template <typename Block>
+FD_KERNEL void Advance(const StageArguments& arguments, Block& block,
+                       StageStep& step) {
+  StageScratch& scratch = block.scratch();
+  const StageTask& task = scratch.task;
+  const StageSegment& segment = SegmentOf(scratch, step);
+  step.half ^= 1;
+  step.begin += DepthOf(task, segment, step);
+  if (step.begin < segment.depth) return;
+  step.begin = 0;
+  ++step.segment;
+  if (step.segment % StageScratch::kSegments != 0 ||
+      step.segment >= task.segments) {
+    return;
+  }
+  block.Phase([&](auto& warp) {
+    warp.ForEachLane([&](auto& lane) {
+      CacheItems(arguments.segments + task.first_segment + step.segment,
+                 task.segments - step.segment, StageScratch::kSegments,
+                 scratch.segments, lane);
+    });
+  });
+}
+
 }  // namespace internal
 
 template <typename T, typename Block>
 FD_KERNEL void RunStageBlock(const StageArguments& arguments, Block& block) {
   using namespace internal;  // NOLINT: of this file
 
-  const StageTask task = arguments.tasks[TaskOfBlock(arguments, block.index())];
-  const T* const arena = static_cast<const T*>(arguments.arena);
-  const T* const weights = static_cast<const T*>(arguments.weights);
   StageScratch& scratch = block.scratch();
-  const int local = block.index() - task.first_block;
-  const int row_block = local / task.column_blocks;
-  StageColumns columns;
-  columns.all = StageColumnTiles(task);
-  columns.first = (local - row_block * task.column_blocks) * task.block_tiles;
-  columns.tiles = columns.all - columns.first < task.block_tiles
-                      ? columns.all - columns.first
-                      : task.block_tiles;
-  const int rows = StageRows(task);
-
-  block.Phase([&](auto& warp) {
-    warp.ForEachLane([&](auto& lane) {
-      CacheItems(arguments.segments + task.first_segment, task.segments,
-                 StageScratch::kSegments, scratch.segments, lane);
-      CacheItems(arguments.directs + task.first_direct, task.directs,
-                 StageScratch::kDirects, scratch.directs, lane);
-      FillPixels(task, row_block * rows, scratch.pixels, lane);
+  {
+    const StageTask& task =
+        arguments.tasks[TaskOfBlock(arguments, block.index())];
+    block.Phase([&](auto& warp) {
+      warp.ForEachLane([&](auto& lane) {
+        CacheItems(&task, 1, 1, &scratch.task, lane);
+        CacheItems(arguments.segments + task.first_segment, task.segments,
+                   StageScratch::kSegments, scratch.segments, lane);
+        CacheItems(arguments.directs + task.first_direct, task.directs,
+                   StageScratch::kDirects, scratch.directs, lane);
+        const int local = block.index() - task.first_block;
+        const int row_block = local / task.column_blocks;
+        FillPixels(task, row_block * StageRows(task), scratch.pixels, lane);
+        if (lane.thread() == 0) {
+          scratch.columns =
+              ColumnsOf(task, local - row_block * task.column_blocks);
+        }
+      });
     });
-  });
+  }
+
+  // In shared memory, not in registers: there are few of them.
+  const StageTask& task = scratch.task;
+  const StageColumns& columns = scratch.columns;
 
   const float* products = nullptr;
   if (task.segments == 0) {
     block.AwaitInputs();
   } else {
-    const int row_warps = kStageWarps / task.warp_rows;  // that share a row
     typename Block::template PerThread<StageSums> sums = {};
-    StageSegment segment = scratch.segments[0];  // of what is made next
-    int number = 0;
-    int begin = 0;
-    int half = 0;
-    int depth_tiles = 0;  // of what is multiplied
-    uint32_t floor = 0;
-    do {
-      const bool more = number < task.segments;
-      const int depth =
-          more ? (segment.depth - begin < task.chunk ? segment.depth - begin
-                                                     : task.chunk)
-               : 0;
+    StageStep step;
+    bool filled = false;  // the half that the last step made
+    while (true) {
+      const bool more = step.segment < task.segments;
       block.Phase([&](auto& warp) {
-        if (more) {
-          const StageHalf<T> next = HalfOf<T>(task, block.shared(), half);
-          CopyTiles(task, columns, weights + segment.matrix, begin / kStageTile,
-                    depth / kStageTile, next.tiles, warp);
-          if (number == 0 && begin == 0) block.AwaitInputs();
-          StageValues<T> to;
-          to.values = next.values;
-          to.pitch = StageValuePitch(task);
-          to.rows = rows;
-          to.begin = begin;
-          const int real = segment.kind == StageSegment::kDense
-                               ? segment.kernel_height * segment.kernel_width *
-                                     segment.in.channels
-                               : segment.in.channels;
-          to.vectors =
-              (real - begin < depth ? real - begin : depth) / kStageVector;
-          warp.ForEachLane([&](auto& lane) {
-            MakeValues(task, segment, arena, weights, scratch.pixels, to, depth,
-                       lane);
-          });
-        }
-        if (depth_tiles > 0) {
-          const StageHalf<T> current =
-              HalfOf<T>(task, block.shared(), half ^ 1);
-          const int warp_row = warp.index() / row_warps;
-          StageProduct<T> product;
-          product.pitch = StageValuePitch(task);
-          product.values =
-              current.values + warp_row * kStageTile * product.pitch;
-          product.tiles = current.tiles;
-          product.row_tiles = task.block_tiles;
-          product.first = warp.index() - warp_row * row_warps;
-          product.step = row_warps;
-          product.depth_tiles = depth_tiles;
-          product.floor = floor;
-          MultiplyFragments<kStageFragments, T, Block>(
-              (columns.tiles - product.first + row_warps - 1) / row_warps,
-              product, sums, warp);
-        }
+        if (more) FillHalf<T>(arguments, step, !filled, block, warp);
+        if (filled) MultiplyHalf<T>(step.half ^ 1, block, sums, warp);
         warp.ForEachLane([&](auto& lane) { lane.AwaitCopies(); });
       });
-      depth_tiles = depth / kStageTile;
-      if (more) {
-        floor = segment.kind == StageSegment::kDense && segment.relu != 0
-                    ? 0
-                    : LowestWord<T>();
-        half ^= 1;
-        begin += depth;
-        if (begin == segment.depth) {
-          begin = 0;
-          ++number;
-          if (number < task.segments) {
-            if (number < StageScratch::kSegments) {
-              segment = scratch.segments[number];
-            } else {
-              segment = arguments.segments[task.first_segment + number];
-            }
-          }
-        }
-      }
-    } while (depth_tiles > 0);
-
+      if (!more) break;
+      filled = true;
+      Advance(arguments, block, step);
+    }
     float* const all = reinterpret_cast<float*>(block.shared());
     block.Phase([&](auto& warp) {
-      const int warp_row = warp.index() / row_warps;
-      const int first = warp.index() - warp_row * row_warps;
+      const StagePart part = PartOf(columns, warp.index());
       warp.ForEachLane([&](auto& lane) {
+        float* const to = all + part.row * kStageTile * StageSumPitch(task) +
+                          part.first * kStageTile;
         FD_UNROLL
         for (int f = 0; f < kStageFragments; ++f) {
-          const int tile = first + f * row_warps;
-          if (tile >= columns.tiles) continue;
+          if (f >= part.tiles) continue;
           FD_UNROLL
           for (int i = 0; i < kStageTileElements / 64; ++i) {
-            const int row = warp_row * kStageTile + SumRow<T>(lane.index(), i);
-            const int column =
-                tile * kStageTile + SumColumn<T>(lane.index(), i);
-            lane.StorePair(lane.of(sums).value[f] + 2 * i,
-                           all + row * StageSumPitch(task) + column);
+            lane.StorePair(
+                lane.of(sums).value[f] + 2 * i,
+                to + SumRow<T>(lane.index(), i) * StageSumPitch(task) +
+                    (f << columns.warps_log) * kStageTile +
+                    SumColumn<T>(lane.index(), i));
           }
         }
       });
