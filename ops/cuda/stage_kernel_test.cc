@@ -594,6 +594,27 @@ TEST_P(StageKernelTest, EachTiling) {
   }
 }
 
+// A block keeps the first few at hand.
+TEST_P(StageKernelTest, ManySegmentsAndDirects) {
+  for (const int count : {7, 8, 9, 16, 17, 20}) {
+    Launch launch(GetParam(), /*exact=*/true, 1500 + count);
+    StageTask task = TaskFor(launch.AddMap(2, 24, 3, 4, false), 2);
+    for (int i = 0; i < count; ++i) {
+      const StageMap in = launch.AddMap(2, 8 * (1 + i % 3), 3, 4, true);
+      launch.AddSegment(task, SegmentFor(Windows()[i % 2 * 8], in, i % 2));
+      StageDirect direct = {};
+      direct.in = launch.AddMap(2, 24, 3, 4, true);
+      direct.kind = i % 2 == 0 ? StageDirect::kCopy : StageDirect::kMaxPool;
+      direct.stride = 1;
+      direct.scale = i % 3 == 0 ? 0.5f : 1;
+      launch.AddDirect(task, direct);
+    }
+    launch.AddTask(task);
+    launch.Check();
+    ASSERT_FALSE(HasFatalFailure()) << count;
+  }
+}
+
 // Anything that stage.h allows.
 void AddRandomTask(Launch& launch, bool exact, bool logits) {
   RandomStream& random = launch.random();
