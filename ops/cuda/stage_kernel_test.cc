@@ -698,12 +698,12 @@ void RunRandomLaunches(Precision precision, bool exact, int count,
 }
 
 TEST_P(StageKernelTest, WhateverIsAllowed) {
-  RunRandomLaunches(GetParam(), /*exact=*/true, 150, 2000);
+  RunRandomLaunches(GetParam(), /*exact=*/true, 60, 2000);
 }
 
 // With numbers of any bits, within what rounding explains.
 TEST_P(StageKernelTest, RoundsOnceWhereItSays) {
-  RunRandomLaunches(GetParam(), /*exact=*/false, 150, 3000);
+  RunRandomLaunches(GetParam(), /*exact=*/false, 60, 3000);
 }
 
 INSTANTIATE_TEST_SUITE_P(AllPrecisions, StageKernelTest,
