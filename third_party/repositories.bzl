@@ -3,6 +3,7 @@
 load("//third_party/abseil:repository.bzl", "abseil_repository")
 load("//third_party/bazel:system_repository.bzl", "system_repository")
 load("//third_party/cuda:repository.bzl", "cuda_repository")
+load("//third_party/libtorch:cuda_repository.bzl", "libtorch_cuda_repository")
 load("//third_party/libtorch:repository.bzl", "libtorch_repository")
 
 def fairdarts_repositories():
@@ -69,4 +70,5 @@ def fairdarts_repositories():
         header = "/usr/include/zlib.h",
     )
     libtorch_repository(name = "libtorch")
+    libtorch_cuda_repository(name = "libtorch_cuda")
     cuda_repository(name = "cuda")

@@ -14,11 +14,20 @@ _COPTS = [
 
 _LIBTORCH = "//third_party/libtorch"
 
+# Of a test with LibTorch.
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "passive",
+}
+
 _CUDA = "//third_party/cuda:headers"
 
 # What is built under --config=cuda alone, and is skipped without it, has this
 # tag: a build of no more than that asks for it.
 _CUDA_TAG = "cuda"
+
+# The same where LibTorch's CUDA half is linked, which is gigabytes.
+_LIBTORCH_CUDA_TAG = "libtorch-cuda"
 
 _ONLY_WITH_CUDA = select({
     "//third_party/cuda:enabled": [],
@@ -141,11 +150,63 @@ def fd_torch_test(name, deps = [], **kwargs):
     fd_cc_test(
         name = name,
         deps = deps + [_LIBTORCH],
-        env = {
-            "OMP_NUM_THREADS": "1",
-            "OMP_WAIT_POLICY": "passive",
-        },
+        env = _ONE_THREAD,
         **kwargs
+    )
+
+def fd_torch_gpu_test(name, deps, size = "medium", tags = [], **kwargs):
+    """A test with LibTorch whose TestDevice() (//tests:test_device) is a GPU."""
+    native.cc_test(
+        name = name,
+        size = size,
+        env = dict(_ONE_THREAD, FAIRDARTS_TEST_DEVICE = "cuda"),
+        tags = tags + [
+            _LIBTORCH_CUDA_TAG,
+            "exclusive",
+            "requires-gpu-nvidia",
+        ],
+        target_compatible_with = _ONLY_WITH_CUDA,
+        deps = deps + [_LIBTORCH, "@com_google_googletest//:gtest_main"],
+        **kwargs
+    )
+
+def fd_torch_device_test(
+        name,
+        srcs,
+        deps = [],
+        data = [],
+        size = "small",
+        gpu_filter = "*",
+        **kwargs):
+    """fd_torch_test, and the same tests on a GPU as NAME_on_gpu.
+
+    They are compiled once, for both. Their tensors go to TestDevice().
+
+    Args:
+      gpu_filter: which of them a GPU has a part in, as for --gtest_filter.
+    """
+    tests = name + "_tests"
+    native.cc_library(
+        name = tests,
+        testonly = True,
+        srcs = srcs,
+        copts = _COPTS,
+        # Nothing asks for tests by name.
+        alwayslink = True,
+        deps = deps + [_LIBTORCH, "@com_google_googletest//:gtest_main"],
+    )
+    fd_torch_test(
+        name = name,
+        size = size,
+        data = data,
+        deps = [":" + tests],
+        **kwargs
+    )
+    fd_torch_gpu_test(
+        name = name + "_on_gpu",
+        args = ["--gtest_filter=" + gpu_filter],
+        data = data,
+        deps = [":" + tests],
     )
 
 def fd_cuda_fatbin(
@@ -240,6 +301,25 @@ def fd_cuda_test(name, deps = [], tags = [], **kwargs):
         tags = tags + [_CUDA_TAG],
         target_compatible_with = _ONLY_WITH_CUDA,
         deps = deps + [_CUDA],
+        **kwargs
+    )
+
+def fd_torch_cuda_library(name, deps = [], tags = [], **kwargs):
+    """A library that may include LibTorch's headers of CUDA."""
+    fd_torch_library(
+        name = name,
+        tags = tags + [_LIBTORCH_CUDA_TAG],
+        target_compatible_with = _ONLY_WITH_CUDA,
+        deps = deps + [_CUDA],
+        **kwargs
+    )
+
+def fd_torch_cuda_binary(name, tags = [], **kwargs):
+    """A binary with LibTorch's CUDA half."""
+    fd_torch_binary(
+        name = name,
+        tags = tags + [_LIBTORCH_CUDA_TAG],
+        target_compatible_with = _ONLY_WITH_CUDA,
         **kwargs
     )
 
@@ -339,7 +419,7 @@ def fd_package_tests(
     with_cuda = {
         name: rule
         for name, rule in rules.items()
-        if _CUDA_TAG in rule["tags"]
+        if _CUDA_TAG in rule["tags"] or _LIBTORCH_CUDA_TAG in rule["tags"]
     }
     _layering_tests(
         "",
