@@ -298,6 +298,16 @@ FD_KERNEL void Depthwise(const StageSegment& segment, const T* arena,
   const uint32_t kernel = VectorOf(segment.depthwise + channel);
   const uint32_t floor = segment.relu != 0 ? 0 : LowestWord<T>();
   const int taps = segment.kernel_height * segment.kernel_width;
+  const int kernel_width = segment.kernel_width;
+  const int dilation = segment.dilation;
+  const int height = in.height;
+  const int width = in.width;
+  // From a tap to the next, and from the last of a row to the next row's first.
+  const uint32_t step = dilation * PixelVectors(in);
+  const uint32_t next_row =
+      static_cast<uint32_t>(width - kernel_width + 1) * step;
+  const uint32_t weight_step =
+      static_cast<uint32_t>(in.channels) / kStageVector;
   FD_UNROLL_BY(1)
   for (int p = share.first; p < to.rows; p += share.step) {
     const StagePixel pixel = pixels[p];
@@ -308,30 +318,28 @@ FD_KERNEL void Depthwise(const StageSegment& segment, const T* arena,
     int row = pixel.row * segment.stride_height - segment.pad_top;
     int column = first_column;
     int kernel_column = 0;
+    uint32_t at = VectorOf(in, pixel.image, row, column, channel);
+    uint32_t weight_at = kernel;
     FD_UNROLL_BY(1)
     for (int first = 0; first < taps; first += kBatch) {
       ElementVector<T> x[kBatch];
       ElementVector<T> w[kBatch];
       FD_UNROLL
       for (int i = 0; i < kBatch; ++i) {
+        const bool exists = first + i < taps;
         x[i] = ZeroVector<T>();
         w[i] = ZeroVector<T>();
-        if (first + i < taps) {
-          if (Within(row, in.height) && Within(column, in.width)) {
-            x[i] = LoadVector(AtVector(
-                arena, VectorOf(in, pixel.image, row, column, channel)));
-          }
-          w[i] = LoadConstantVector(AtVector(
-              weights,
-              kernel + static_cast<uint32_t>((first + i) * in.channels) /
-                           kStageVector));
+        if (exists & Within(row, height) & Within(column, width)) {
+          x[i] = LoadVector(AtVector(arena, at));
         }
-        column += segment.dilation;
-        if (++kernel_column == segment.kernel_width) {
-          kernel_column = 0;
-          column = first_column;
-          row += segment.dilation;
-        }
+        if (exists) w[i] = LoadConstantVector(AtVector(weights, weight_at));
+        weight_at += weight_step;
+        ++kernel_column;
+        const bool last = kernel_column == kernel_width;
+        at += last ? next_row : step;
+        column = last ? first_column : column + dilation;
+        row += last ? dilation : 0;
+        kernel_column = last ? 0 : kernel_column;
       }
       FD_UNROLL
       for (int i = 0; i < kBatch; ++i) {
