@@ -153,6 +153,8 @@ class HostWarp {
     }
   }
 
+  void Converge() {}  // they never part
+
   // Matrices of 8x8 elements of two bytes. Of matrix m lane l gets elements
   // 2 (l % 4) and the one after it of row l / 4.
   template <typename T, typename Address>

@@ -90,6 +90,8 @@ class DeviceWarp {
     function(lane);
   }
 
+  __device__ __forceinline__ void Converge() { __syncwarp(); }
+
   template <typename T, typename Address>
   __device__ __forceinline__ void LoadMatrices(Address address,
                                                StageFragment& fragment) {

@@ -10,6 +10,7 @@
 //   block.Phase(f)         f(warp) by every warp, then a barrier
 //   warp.index()
 //   warp.ForEachLane(f)    f(lane) by every lane, in any order
+//   warp.Converge()        the lanes go on together, as what follows here asks
 //   warp.LoadMatrices(address, fragment), LoadTransposedMatrices: PTX's
 //       ldmatrix.x4: lane l gives the address of row l % 8 of matrix l / 8
 //   warp.MultiplyAdd<T>(a, b, i, fragment, sums): PTX's mma.m16n8k16 on words
@@ -19,6 +20,10 @@
 //   lane.Store(vector, to)
 //   lane.CopyAsync(from, to)  a vector from global to shared memory, there
 //   lane.AwaitCopies()        after this and a barrier
+//
+// What stands outside of phases is done by every thread alike, and on the host
+// once: it may read shared memory, but a phase that changes what it has read
+// must come behind another barrier.
 //
 // A block makes 16 * warp_rows pixels by block_tiles tiles of columns. It walks
 // through the depth in chunks. What a chunk needs, f's values and tiles of the
@@ -853,6 +858,7 @@ FD_KERNEL void MultiplyHalf(int half, Block& block,
   product.step = scratch.columns.warps;
   product.depth_tiles = scratch.filled[half].depth_tiles;
   product.floor = scratch.filled[half].floor;
+  warp.Converge();
   MultiplyFragments<kStageFragments, T, Block>(part.tiles, product, sums, warp);
 }
 
@@ -872,6 +878,8 @@ FD_KERNEL void Advance(const StageArguments& arguments, Block& block,
       step.segment >= task.segments) {
     return;
   }
+  // A barrier: every thread has read of the last segment what it needs above.
+  block.Phase([](auto&) {});
   block.Phase([&](auto& warp) {
     warp.ForEachLane([&](auto& lane) {
       CacheItems(arguments.segments + task.first_segment + step.segment,
