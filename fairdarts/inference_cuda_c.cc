@@ -20,6 +20,7 @@ namespace {
 using fairdarts::CError;
 using fairdarts::CErrorOfNull;
 using fairdarts::CGuard;
+using fairdarts::CudaConvolutions;
 using fairdarts::CudaOptions;
 using fairdarts::CudaSession;
 using fairdarts::CudaStream;
@@ -41,6 +42,22 @@ absl::StatusOr<Precision> PrecisionOf(int32_t precision) {
   }
 }
 
+absl::StatusOr<CudaConvolutions> ConvolutionsOf(int32_t convolutions) {
+  switch (convolutions) {
+    case FAIRDARTS_CONVOLUTIONS_AUTO:
+      return CudaConvolutions::kAuto;
+    case FAIRDARTS_CONVOLUTIONS_OWN:
+      return CudaConvolutions::kOwn;
+    case FAIRDARTS_CONVOLUTIONS_CUDNN:
+      return CudaConvolutions::kLibrary;
+    default:
+      return fairdarts::UsageError(absl::StrCat(
+          "convolutions: is ", convolutions,
+          "; it has to be FAIRDARTS_CONVOLUTIONS_AUTO, "
+          "FAIRDARTS_CONVOLUTIONS_OWN or FAIRDARTS_CONVOLUTIONS_CUDNN"));
+  }
+}
+
 absl::StatusOr<CudaOptions> OptionsOf(const fairdarts_cuda_options* given) {
   fairdarts_cuda_options options = FAIRDARTS_CUDA_OPTIONS_INIT;
   FD_RETURN_IF_ERROR(fairdarts::ReadCOptions(
@@ -50,7 +67,8 @@ absl::StatusOr<CudaOptions> OptionsOf(const fairdarts_cuda_options* given) {
        offsetof(fairdarts_cuda_options, batch_sizes),
        offsetof(fairdarts_cuda_options, batch_size_count),
        offsetof(fairdarts_cuda_options, stream),
-       offsetof(fairdarts_cuda_options, without_graph)},
+       offsetof(fairdarts_cuda_options, without_graph),
+       offsetof(fairdarts_cuda_options, convolutions)},
       "fairdarts_cuda_options", &options));
   CudaOptions with;
   with.device = options.device;
@@ -77,6 +95,7 @@ absl::StatusOr<CudaOptions> OptionsOf(const fairdarts_cuda_options* given) {
         "without_graph: is ", options.without_graph, "; it has to be 0 or 1"));
   }
   with.graph = options.without_graph == 0;
+  FD_ASSIGN_OR_RETURN(with.convolutions, ConvolutionsOf(options.convolutions));
   return with;
 }
 
@@ -177,6 +196,14 @@ fairdarts_status fairdarts_cuda_session_device_name(
   if (session == nullptr) return CErrorOfNull("session");
   if (name == nullptr) return CErrorOfNull("name");
   *name = session->session.device_name().c_str();
+  return FAIRDARTS_OK;
+}
+
+fairdarts_status fairdarts_cuda_session_uses_cudnn(
+    const fairdarts_cuda_session* session, int32_t* uses) {
+  if (session == nullptr) return CErrorOfNull("session");
+  if (uses == nullptr) return CErrorOfNull("uses");
+  *uses = session->session.uses_cudnn() ? 1 : 0;
   return FAIRDARTS_OK;
 }
 

@@ -41,6 +41,14 @@ enum {
   FAIRDARTS_BFLOAT16 = 2
 };
 
+/* Who does the dense convolutions of more than one pixel, such as the stem's.
+ */
+enum {
+  FAIRDARTS_CONVOLUTIONS_AUTO = 0, /* cuDNN where it can, else ... */
+  FAIRDARTS_CONVOLUTIONS_OWN = 1,  /* ... this library's kernels */
+  FAIRDARTS_CONVOLUTIONS_CUDNN = 2 /* cuDNN, or an error without it */
+};
+
 /* A field that is zero stands for its default, and fields are only ever added
  * at the end: as for fairdarts_options. */
 typedef struct fairdarts_cuda_options {
@@ -62,10 +70,12 @@ typedef struct fairdarts_cuda_options {
   /* 1: a launch for each kernel in place of one graph: slower, and the same
    * logits to the bit. */
   int32_t without_graph;
+
+  int32_t convolutions; /* one of the above */
 } fairdarts_cuda_options;
 
 #define FAIRDARTS_CUDA_OPTIONS_INIT \
-  { sizeof(fairdarts_cuda_options), 0, FAIRDARTS_FLOAT32, NULL, 0, NULL, 0 }
+  { sizeof(fairdarts_cuda_options), 0, FAIRDARTS_FLOAT32, NULL, 0, NULL, 0, 0 }
 
 /* Loads a model file and sets *session, or sets it to NULL where that fails.
  * The file is not needed afterwards; what fairdarts_session_load says of it
@@ -108,6 +118,10 @@ fairdarts_status fairdarts_cuda_session_normalization(
 /* What the driver calls the GPU, valid as long as the session. */
 fairdarts_status fairdarts_cuda_session_device_name(
     const fairdarts_cuda_session* session, const char** name);
+
+/* Whether cuDNN does convolutions: 1 or 0. */
+fairdarts_status fairdarts_cuda_session_uses_cudnn(
+    const fairdarts_cuda_session* session, int32_t* uses);
 
 /* What the session has allocated on the GPU. */
 fairdarts_status fairdarts_cuda_session_device_bytes(

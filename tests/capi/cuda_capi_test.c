@@ -64,6 +64,7 @@ static void test_options(const char* path, const void* bytes, size_t size) {
   options.batch_sizes = sizes;
   options.batch_size_count = 1;
   options.without_graph = 1;
+  options.convolutions = FAIRDARTS_CONVOLUTIONS_OWN;
   EXPECT(fairdarts_cuda_session_load_bytes_with(bytes, size, &options,
                                                 &session) == FAIRDARTS_OK);
   EXPECT(fairdarts_cuda_session_run(session, images, 2, logits, 6) ==
@@ -89,6 +90,10 @@ static void test_options(const char* path, const void* bytes, size_t size) {
   EXPECT_FAILS(fairdarts_cuda_session_load_with(path, &options, &session),
                FAIRDARTS_INVALID_ARGUMENT, "without_graph: is 2");
   options.without_graph = 0;
+  options.convolutions = 3;
+  EXPECT_FAILS(fairdarts_cuda_session_load_with(path, &options, &session),
+               FAIRDARTS_INVALID_ARGUMENT, "convolutions: is 3");
+  options.convolutions = FAIRDARTS_CONVOLUTIONS_AUTO;
   options.precision = 3;
   EXPECT_FAILS(fairdarts_cuda_session_load_with(path, &options, &session),
                FAIRDARTS_INVALID_ARGUMENT, "precision: is 3");
@@ -166,6 +171,9 @@ static void test_arguments(const char* path, const void* bytes, size_t size,
                "session");
   EXPECT_FAILS(fairdarts_cuda_session_device_name(witness, NULL), wrong,
                "name");
+  EXPECT_FAILS(fairdarts_cuda_session_uses_cudnn(NULL, &number), wrong,
+               "session");
+  EXPECT_FAILS(fairdarts_cuda_session_uses_cudnn(witness, NULL), wrong, "uses");
   EXPECT_FAILS(fairdarts_cuda_session_device_bytes(NULL, &amount), wrong,
                "session");
   EXPECT_FAILS(fairdarts_cuda_session_device_bytes(witness, NULL), wrong,
@@ -231,6 +239,7 @@ int main(int argc, char** argv) {
   const char* name = NULL;
   int32_t shape[3] = {0, 0, 0};
   int32_t classes = 0;
+  int32_t uses = 1;
   int64_t device_bytes = 0;
   float mean[3];
   float deviation[3];
@@ -269,6 +278,9 @@ int main(int argc, char** argv) {
   EXPECT(fairdarts_cuda_session_device_bytes(session, &device_bytes) ==
          FAIRDARTS_OK);
   EXPECT(device_bytes > 0);
+  /* cuDNN finds no GPU by a made-up driver. */
+  EXPECT(fairdarts_cuda_session_uses_cudnn(session, &uses) == FAIRDARTS_OK);
+  EXPECT(uses == 0);
   EXPECT(fairdarts_cuda_session_run(session, images, 2, logits, 6) ==
          FAIRDARTS_OK);
   EXPECT(near(logits, 6));

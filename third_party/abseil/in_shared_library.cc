@@ -56,6 +56,14 @@ Status InvalidArgumentError(string_view message) {
   return Status(StatusCode::kInvalidArgument, message);
 }
 
+bool IsResourceExhausted(const Status& status) {
+  return status.code() == StatusCode::kResourceExhausted;
+}
+
+bool IsUnimplemented(const Status& status) {
+  return status.code() == StatusCode::kUnimplemented;
+}
+
 Status NotFoundError(string_view message) {
   return Status(StatusCode::kNotFound, message);
 }
@@ -70,6 +78,10 @@ Status ResourceExhaustedError(string_view message) {
 
 Status UnavailableError(string_view message) {
   return Status(StatusCode::kUnavailable, message);
+}
+
+Status UnimplementedError(string_view message) {
+  return Status(StatusCode::kUnimplemented, message);
 }
 
 namespace internal_statusor {

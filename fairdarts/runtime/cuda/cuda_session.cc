@@ -13,8 +13,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
 #include "fairdarts/base/status.h"
+#include "fairdarts/runtime/cuda/convolution_weights.h"
+#include "fairdarts/runtime/cuda/cudnn_library.h"
+#include "fairdarts/runtime/cuda/cudnn_resources.h"
 #include "fairdarts/runtime/cuda/driver.h"
 #include "fairdarts/runtime/cuda/resources.h"
+#include "fairdarts/runtime/cuda/stage_convolutions.h"
 #include "fairdarts/runtime/cuda/stage_plan.h"
 #include "fairdarts/runtime/cuda/stage_schedule.h"
 #include "fairdarts/runtime/run_spans.h"
@@ -27,6 +31,10 @@ namespace {
 
 // Where parts of an allocation begin: what CUDA aligns its own to.
 constexpr int64_t kAlignment = 256;
+
+// An engine of cuDNN's that wants to work in more than this is none for us:
+// some would take more than all maps together.
+constexpr int64_t kMostWorkspace = int64_t{64} << 20;
 
 // Parts of one allocation.
 class Layout {
@@ -43,9 +51,10 @@ class Layout {
   int64_t bytes_ = 0;
 };
 
-// A launch of a kernel. The caller's pointers are filled in where it takes
-// them.
+// A launch of a kernel, or a convolution of cuDNN's. The caller's pointers are
+// filled in where it takes them.
 struct Launch {
+  int convolution = -1;  // which launch of the schedule, or -1: a kernel
   StageArguments arguments;
   bool takes_image = false;
   bool makes_logits = false;
@@ -148,6 +157,7 @@ class CudaSession::Impl {
   int64_t image_floats() const { return image_floats_; }
   Precision precision() const { return precision_; }
   const std::vector<int>& batch_sizes() const { return batch_sizes_; }
+  bool uses_cudnn() const { return resources_->cudnn.has_value(); }
   int launches(int batch_size) const;
   int64_t device_bytes() const { return device_bytes_; }
   int64_t pinned_bytes() const { return pinned_bytes_; }
@@ -172,18 +182,30 @@ class CudaSession::Impl {
     CudaOwnStream stream;
     CudaEvent done;
     std::vector<Slot> slots;
+    absl::optional<CudnnHandle> cudnn;
+    // Of a batch each.
+    std::vector<StageConvolutions> convolutions;
     std::vector<Batch> batches;
   };
 
   Impl(const CudaDriver& driver, CudaDevice device, PrimaryContext context,
        const ModelFile& file, const CudaOptions& options);
 
-  absl::Status Build(const StagePlan& plan);
+  absl::Status Build(const StagePlan& plan, const CudaOptions& options);
+  absl::StatusOr<std::vector<StageSchedule>> Schedule(
+      const StagePlan& plan, bool library_convolutions) const;
+  absl::StatusOr<std::vector<StageSchedule>> ScheduleWithCudnn(
+      const StagePlan& plan, const CudaOptions& options);
+  absl::StatusOr<std::vector<StageSchedule>> ScheduleConvolutions(
+      const StagePlan& plan, const CudaOptions& options);
   absl::Status Place(const StagePlan& plan,
                      const std::vector<StageSchedule>& schedules);
+  absl::Status RunConvolutions(const Batch& batch);
   absl::Status Capture(Batch* batch);
   absl::Status LaunchAll(Batch* batch, CUdeviceptr image, CUdeviceptr logits,
                          CUstream stream, bool note_nodes);
+  absl::Status LaunchConvolution(const Batch& batch, const Launch& launch,
+                                 CUstream stream);
   absl::Status LaunchKernel(const Launch& launch, CUdeviceptr image,
                             CUdeviceptr logits, CUstream stream);
   absl::Status NoteNode(const Launch& launch, Batch* batch);
@@ -263,24 +285,76 @@ absl::StatusOr<std::unique_ptr<CudaSession::Impl>> CudaSession::Impl::Create(
   impl->batch_sizes_ = std::move(sizes);
   const CurrentContext current(driver, impl->context_.get());
   FD_RETURN_IF_ERROR(impl->Check(current.result(), "entering the context"));
-  FD_RETURN_IF_ERROR(impl->Build(plan));
+  FD_RETURN_IF_ERROR(impl->Build(plan, options));
   return impl;
 }
 
-absl::Status CudaSession::Impl::Build(const StagePlan& plan) {
-  std::vector<StageSchedule> schedules;
+absl::StatusOr<std::vector<StageSchedule>> CudaSession::Impl::Schedule(
+    const StagePlan& plan, bool library_convolutions) const {
   StageDevice shape;
   shape.multiprocessors = device_.multiprocessors;
   shape.shared_bytes = device_.shared_bytes;
-  int64_t shared_bytes = 0;
+  std::vector<StageSchedule> schedules;
   for (const int size : batch_sizes_) {
     FD_ASSIGN_OR_RETURN(
         StageSchedule schedule,
-        ScheduleStages(plan, size, shape, /*library_convolutions=*/false));
+        ScheduleStages(plan, size, shape, library_convolutions));
+    schedules.push_back(std::move(schedule));
+  }
+  return schedules;
+}
+
+absl::StatusOr<std::vector<StageSchedule>> CudaSession::Impl::ScheduleWithCudnn(
+    const StagePlan& plan, const CudaOptions& options) {
+  const Cudnn* cudnn = options.cudnn;
+  if (cudnn == nullptr) {
+    if (options.driver != nullptr) {
+      return EnvironmentError("no cuDNN is given beside the driver");
+    }
+    FD_ASSIGN_OR_RETURN(cudnn, SystemCudnn());
+  }
+  FD_ASSIGN_OR_RETURN(std::vector<StageSchedule> schedules,
+                      Schedule(plan, /*library_convolutions=*/true));
+  FD_ASSIGN_OR_RETURN(CudnnHandle handle, CudnnHandle::Create(*cudnn));
+  CudnnTarget target;
+  target.handle = handle.get();
+  resources_->cudnn.emplace(std::move(handle));
+  for (const StageSchedule& schedule : schedules) {
+    FD_ASSIGN_OR_RETURN(StageConvolutions convolutions,
+                        StageConvolutions::Create(*cudnn, target, plan,
+                                                  schedule, kMostWorkspace));
+    resources_->convolutions.push_back(std::move(convolutions));
+  }
+  return schedules;
+}
+
+absl::StatusOr<std::vector<StageSchedule>>
+CudaSession::Impl::ScheduleConvolutions(const StagePlan& plan,
+                                        const CudaOptions& options) {
+  if (options.convolutions != CudaConvolutions::kOwn) {
+    absl::StatusOr<std::vector<StageSchedule>> schedules =
+        ScheduleWithCudnn(plan, options);
+    if (schedules.ok()) return schedules;
+    if (options.convolutions == CudaConvolutions::kLibrary) {
+      const absl::Status& status = schedules.status();
+      return absl::IsUnimplemented(status) ? EnvironmentError(status.message())
+                                           : status;
+    }
+    resources_->convolutions.clear();
+    resources_->cudnn.reset();
+  }
+  return Schedule(plan, /*library_convolutions=*/false);
+}
+
+absl::Status CudaSession::Impl::Build(const StagePlan& plan,
+                                      const CudaOptions& options) {
+  FD_ASSIGN_OR_RETURN(const std::vector<StageSchedule> schedules,
+                      ScheduleConvolutions(plan, options));
+  int64_t shared_bytes = 0;
+  for (const StageSchedule& schedule : schedules) {
     for (const StageLaunch& launch : schedule.launches) {
       shared_bytes = std::max(shared_bytes, launch.shared_bytes);
     }
-    schedules.push_back(std::move(schedule));
   }
 
   Resources& own = *resources_;
@@ -299,7 +373,10 @@ absl::Status CudaSession::Impl::Build(const StagePlan& plan) {
   FD_ASSIGN_OR_RETURN(own.done, CreateEvent(driver_));
   FD_RETURN_IF_ERROR(Place(plan, schedules));
   if (!graph_) return absl::OkStatus();
-  for (Batch& batch : own.batches) FD_RETURN_IF_ERROR(Capture(&batch));
+  for (Batch& batch : own.batches) {
+    FD_RETURN_IF_ERROR(RunConvolutions(batch));
+    FD_RETURN_IF_ERROR(Capture(&batch));
+  }
   return Check(driver_.cuStreamSynchronize(own.stream.get()),
                "uploading the graphs");
 }
@@ -339,6 +416,15 @@ absl::Status CudaSession::Impl::Place(
     arena_elements = std::max(arena_elements, schedule.arena_elements);
   }
   const int64_t arena = layout.Add(arena_elements * ElementBytes(precision_));
+  // cuDNN wants weights its own way.
+  ConvolutionWeights library_weights;
+  int64_t workspace_bytes = 0;
+  if (own.cudnn.has_value()) library_weights = UnpackConvolutions(plan);
+  for (const StageConvolutions& convolutions : own.convolutions) {
+    workspace_bytes = std::max(workspace_bytes, convolutions.workspace_bytes());
+  }
+  const int64_t library = add(library_weights.bytes);
+  const int64_t workspace = layout.Add(workspace_bytes);
   const int64_t images = layout.Add(image_bytes);
   const int64_t logits = layout.Add(logit_bytes);
   device_bytes_ = layout.bytes();
@@ -375,12 +461,22 @@ absl::Status CudaSession::Impl::Place(
   FD_RETURN_IF_ERROR(Check(driver_.cuStreamSynchronize(own.stream.get()),
                            "copying the network to the GPU"));
 
+  for (StageConvolutions& convolutions : own.convolutions) {
+    FD_RETURN_IF_ERROR(convolutions.Bind(library_weights, At<void>(base, arena),
+                                         At<void>(base, library),
+                                         At<void>(base, workspace)));
+  }
   for (size_t i = 0; i < schedules.size(); ++i) {
     const StageSchedule& schedule = schedules[i];
     Batch batch;
     batch.images = schedule.batch;
     for (const StageLaunch& stage : schedule.launches) {
       Launch launch;
+      if (stage.kind == StageLaunch::Kind::kConvolution) {
+        launch.convolution = static_cast<int>(batch.launches.size());
+        batch.launches.push_back(launch);
+        continue;
+      }
       launch.arguments.tasks =
           At<const StageTask>(base, tables[i].tasks) + stage.first_task;
       launch.arguments.task_count = stage.tasks;
@@ -394,12 +490,25 @@ absl::Status CudaSession::Impl::Place(
       launch.arguments.logits = nullptr;
       launch.takes_image = TakesImage(schedule, stage);
       launch.makes_logits = MakesLogits(schedule, stage);
-      launch.overlaps = device_.overlaps_launches() && !batch.launches.empty();
+      launch.overlaps = device_.overlaps_launches() &&
+                        !batch.launches.empty() &&
+                        batch.launches.back().convolution < 0;
       launch.blocks = static_cast<unsigned int>(stage.blocks);
       launch.shared_bytes = static_cast<unsigned int>(stage.shared_bytes);
       batch.launches.push_back(launch);
     }
     own.batches.push_back(std::move(batch));
+  }
+  return absl::OkStatus();
+}
+
+// cuDNN loads a kernel when it is first used, which a stream that is being
+// captured does not allow. What is computed matters to nobody.
+absl::Status CudaSession::Impl::RunConvolutions(const Batch& batch) {
+  for (const Launch& launch : batch.launches) {
+    if (launch.convolution < 0) continue;
+    FD_RETURN_IF_ERROR(
+        LaunchConvolution(batch, launch, resources_->stream.get()));
   }
   return absl::OkStatus();
 }
@@ -431,12 +540,25 @@ absl::Status CudaSession::Impl::LaunchAll(Batch* batch, CUdeviceptr image,
                                           CUdeviceptr logits, CUstream stream,
                                           bool note_nodes) {
   for (const Launch& launch : batch->launches) {
+    if (launch.convolution >= 0) {
+      FD_RETURN_IF_ERROR(LaunchConvolution(*batch, launch, stream));
+      continue;
+    }
     FD_RETURN_IF_ERROR(LaunchKernel(launch, image, logits, stream));
     if (note_nodes && (launch.takes_image || launch.makes_logits)) {
       FD_RETURN_IF_ERROR(NoteNode(launch, batch));
     }
   }
   return absl::OkStatus();
+}
+
+absl::Status CudaSession::Impl::LaunchConvolution(const Batch& batch,
+                                                  const Launch& launch,
+                                                  CUstream stream) {
+  FD_RETURN_IF_ERROR(resources_->cudnn->SetStream(stream));
+  const size_t index = &batch - resources_->batches.data();
+  return resources_->convolutions[index].Execute(launch.convolution,
+                                                 resources_->cudnn->get());
 }
 
 absl::Status CudaSession::Impl::LaunchKernel(const Launch& launch,
@@ -774,6 +896,8 @@ Precision CudaSession::precision() const { return impl_->precision(); }
 const std::vector<int>& CudaSession::batch_sizes() const {
   return impl_->batch_sizes();
 }
+
+bool CudaSession::uses_cudnn() const { return impl_->uses_cudnn(); }
 
 int CudaSession::launches(int batch_size) const {
   return impl_->launches(batch_size);

@@ -31,9 +31,17 @@ struct CUstream_st;
 namespace fairdarts {
 
 struct CudaDriver;
+struct Cudnn;
 
 // What CUDA's headers call CUstream, or cudaStream_t.
 using CudaStream = CUstream_st*;
+
+// Who does the dense convolutions of more than one pixel, such as the stem's.
+enum class CudaConvolutions {
+  kAuto,     // cuDNN where there is one that can, else the session's kernels
+  kOwn,      // the session's kernels
+  kLibrary,  // cuDNN, and an environment error without it
+};
 
 inline constexpr size_t kMaxCudaBatchSizes = 64;
 
@@ -53,8 +61,11 @@ struct CudaOptions {
   // Whether a run is one launch of a graph for each batch, or one for each
   // kernel: slower, and the same logits to the bit.
   bool graph = true;
+  CudaConvolutions convolutions = CudaConvolutions::kAuto;
   // The driver's functions; null: those of the machine's driver.
   const CudaDriver* driver = nullptr;
+  // cuDNN's; null: those of the machine's, or none beside another driver.
+  const Cudnn* cudnn = nullptr;
 };
 
 // Sessions are independent of each other; one is used by one thread at a time.
@@ -116,7 +127,10 @@ class CudaSession {
   Precision precision() const;
   // Largest first, with 1.
   const std::vector<int>& batch_sizes() const;
-  // Kernels that a run of one of these sizes launches.
+  // Whether cuDNN does convolutions.
+  bool uses_cudnn() const;
+  // What a run of one of these sizes launches: kernels, and convolutions of
+  // cuDNN's; 0 for any other.
   int launches(int batch_size) const;
   // What the session has allocated on the GPU, and in pinned memory.
   int64_t device_bytes() const;

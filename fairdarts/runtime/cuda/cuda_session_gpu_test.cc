@@ -222,6 +222,23 @@ TEST_P(CudaSessionGpuTest, GraphsAndKernelsOneByOneGiveTheSameBits) {
   }
 }
 
+// Two kernels for the stem, within what rounding does; where cuDNN is missing,
+// in its own words.
+TEST_P(CudaSessionGpuTest, CudnnAndOwnKernelsAgree) {
+  options_.convolutions = CudaConvolutions::kLibrary;
+  options_.batch_sizes = {8};
+  CudaSession library = SessionOf(PublishedDescription(), 3, options_);
+  EXPECT_TRUE(library.uses_cudnn());
+  options_.convolutions = CudaConvolutions::kOwn;
+  CudaSession own = SessionOf(PublishedDescription(), 3, options_);
+  EXPECT_FALSE(own.uses_cudnn());
+  const std::vector<float> images = ImagesFor(own, 9, 4);
+  const std::vector<float> logits = Logits(library, images);
+  EXPECT_LT(Off(logits, Logits(own, images)),
+            LogitTolerance(GetParam(), library.description().network.layers));
+  EXPECT_EQ(Logits(library, images), logits);
+}
+
 // Several sessions on several streams at the same time, each with runs of other
 // pointers behind one another.
 TEST_P(CudaSessionGpuTest, TwoStreams) {

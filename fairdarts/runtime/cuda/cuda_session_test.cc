@@ -541,6 +541,32 @@ TEST_F(CudaSessionTest, AnErrorAtAnyCallOfARunLeavesTheSessionUsable) {
   }
 }
 
+// What a run that failed was to fill is the caller's again at once.
+TEST_F(CudaSessionTest, ARunThatFailedIsOverWhenItReturns) {
+  for (const char* function :
+       {"cuMemcpyHtoDAsync", "cuGraphLaunch", "cuMemcpyDtoHAsync",
+        "cuEventRecord", "cuStreamSynchronize"}) {
+    SCOPED_TRACE(function);
+    options_.stream = fake_.NewStream();
+    CudaSession session = LoadSession();
+    const std::vector<float> images = ImagesFor(session, 3);
+    std::vector<float> failed(3 * session.classes());
+    fake_.FailCall(function == std::string("cuStreamSynchronize") ? 0 : 1,
+                   CUDA_ERROR_INVALID_VALUE, function);
+    EXPECT_THAT(session.Run(images, absl::MakeSpan(failed)),
+                StatusIs(absl::StatusCode::kUnavailable, "INVALID_VALUE"));
+    const std::vector<float> untouched(failed.size(), 7.0f);
+    failed = untouched;
+    fake_.Finish(options_.stream);
+    Logits(session, images);
+    EXPECT_EQ(failed, untouched);
+    fake_.FailCall(1, CUDA_ERROR_INVALID_VALUE, "cuGraphLaunch");
+    EXPECT_THAT(session.Run(images, absl::MakeSpan(failed)),
+                StatusIs(absl::StatusCode::kUnavailable, "INVALID_VALUE"));
+  }
+  EXPECT_FALSE(fake_.freed_in_use());
+}
+
 // After an error that spoils the context, the session says so without asking.
 TEST_F(CudaSessionTest, AnErrorThatSpoilsTheContextEndsTheSession) {
   CudaSession session = LoadSession();

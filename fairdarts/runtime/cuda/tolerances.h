@@ -17,7 +17,8 @@ namespace fairdarts {
 // and each of them has its weights, its input, what the depthwise convolution
 // makes of it and its output rounded, by at most 2^-p of themselves with p bits
 // of precision and in either direction: where terms of random sign are off by
-// such a part each, so is their sum. Eight roundings, sqrt(8) < 3.
+// such a part each, so is their sum. Eight roundings, and cuDNN's of a bias:
+// sqrt(9) = 3.
 inline double CellRounding(Precision precision) {
   switch (precision) {
     case Precision::kFloat16:
