@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "fairdarts/base/status.h"
+#include "ops/autocast.h"
 
 namespace fairdarts {
 
@@ -11,7 +12,11 @@ SearchLoss ComputeSearchLoss(Supernet& supernet, const EdgeWeights& weights,
                              const Batch& batch,
                              const SearchLossOptions& options) {
   SearchLoss loss;
-  loss.logits = supernet.Forward(batch.images, weights);
+  {
+    const Autocast autocast(options.bfloat16, batch.images.device().type());
+    loss.logits = supernet.Forward(batch.images, weights);
+  }
+  if (options.bfloat16) loss.logits = loss.logits.to(torch::kFloat);
   loss.cross_entropy =
       torch::nn::functional::cross_entropy(loss.logits, batch.labels);
   loss.zero_one = ZeroOneLoss(weights, options.form);

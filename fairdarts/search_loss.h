@@ -26,6 +26,7 @@ struct SearchLossOptions {
   double zero_one_weight = 10;
   // Of each candidate on each edge, already weighted; undefined: none.
   EdgeWeights prices;
+  bool bfloat16 = false;  // autocast of the network's forward
 };
 
 struct SearchLoss {

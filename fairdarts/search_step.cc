@@ -12,6 +12,15 @@
 namespace fairdarts {
 namespace {
 
+// Prices are numbers of the configuration; the loss is where the alphas are.
+SearchStepOptions OnDeviceOf(const Alphas& alphas, SearchStepOptions options) {
+  EdgeWeights& prices = options.loss.prices;
+  for (torch::Tensor* const price : {&prices.normal, &prices.reduce}) {
+    if (price->defined()) *price = price->to(alphas.normal.device());
+  }
+  return options;
+}
+
 absl::Status OptionError(absl::string_view name, double value,
                          absl::string_view rule) {
   return UsageError(absl::StrCat(name, " ", value, ": it must be ", rule));
@@ -58,7 +67,7 @@ absl::StatusOr<std::unique_ptr<SearchStep>> SearchStep::Create(
 SearchStep::SearchStep(std::shared_ptr<Supernet> supernet, const Alphas& alphas,
                        std::unique_ptr<Architect> architect,
                        const SearchStepOptions& options)
-    : options_(options),
+    : options_(OnDeviceOf(alphas, options)),
       supernet_(std::move(supernet)),
       alphas_(alphas),
       architect_(std::move(architect)),

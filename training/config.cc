@@ -11,6 +11,7 @@
 #include "google/protobuf/message.h"
 #include "training/field_value.h"
 #include "training/genotype_choice.h"
+#include "training/machine.pb.h"
 #include "training/parse_method.h"
 #include "training/program_config.h"
 #include "training/recipes.h"
@@ -34,15 +35,43 @@ absl::Status CheckChoice(const SearchConfig& config) {
   return ChooseGenotype(all, all, ChoiceOptions(config)).status();
 }
 
+// What the fused engine lacks of what is asked for, or empty.
+absl::string_view FusedEngineLacks(const SearchConfig& config) {
+  if (config.device() == SearchConfig::CUDA) {
+    return "device cuda: the fused engine computes on the CPU alone; give cpu";
+  }
+  if (config.precision() == Machine::BF16) {
+    return "precision bf16: the fused engine computes in fp32 alone; give fp32";
+  }
+  if (config.memory_format() != Machine::AUTO) {
+    return "memory_format: the fused engine has an order of its own; give auto";
+  }
+  return "";
+}
+
+// What the machine cannot do for a search.
+absl::Status CheckMachine(const SearchConfig& config) {
+  const absl::string_view lacks = FusedEngineLacks(config);
+  if (config.engine() == SearchConfig::FUSED && !lacks.empty()) {
+    return UsageError(absl::StrCat(lacks, ", or --engine=plain"));
+  }
+  if (config.unrolled() && config.precision() == Machine::BF16) {
+    return UsageError(
+        "precision bf16: the difference of gradients that --unrolled takes is "
+        "smaller than bf16 can tell; use fp32");
+  }
+  if (config.estimate() && config.device() == SearchConfig::CUDA) {
+    return UsageError(
+        "estimate: it measures this process' memory, not a GPU's; leave out "
+        "--device=cuda");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Validate(const google::protobuf::Message& message) {
   const auto& config = static_cast<const SearchConfig&>(message);
   FD_RETURN_IF_ERROR(CheckChoice(config));
-  if (config.engine() == SearchConfig::FUSED &&
-      config.memory_format() != Machine::AUTO) {
-    return UsageError(
-        "memory_format: the fused engine has an order of its own; give auto, "
-        "or --engine=plain");
-  }
+  FD_RETURN_IF_ERROR(CheckMachine(config));
   if (config.unrolled() && config.single_level()) {
     return UsageError(
         "unrolled: DARTS of second order looks a step of the weights ahead, "
@@ -106,6 +135,11 @@ absl::StatusOr<SearchConfig> SearchFromRecord(absl::string_view record,
 absl::Status ValidateSearchConfig(const SearchConfig& config) {
   FD_RETURN_IF_ERROR(CheckFields(config));
   return Validate(config);
+}
+
+bool UsesFusedEngine(const SearchConfig& config) {
+  return config.engine() != SearchConfig::PLAIN &&
+         FusedEngineLacks(config).empty();
 }
 
 std::vector<std::string> SearchWarnings(const SearchConfig& config) {

@@ -43,6 +43,9 @@ absl::StatusOr<SearchConfig> SearchFromRecord(absl::string_view record,
 // The rules of single fields and those between fields.
 absl::Status ValidateSearchConfig(const SearchConfig& config);
 
+// Whether the search network is the fused engine's, of a valid configuration.
+bool UsesFusedEngine(const SearchConfig& config);
+
 // What is allowed but seldom meant, a line for each: "warning: NAME: ...".
 std::vector<std::string> SearchWarnings(const SearchConfig& config);
 

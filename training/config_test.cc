@@ -368,8 +368,6 @@ TEST(ConfigTest, RefusesABadFile) {
             "batch_size 0: must be a whole number from 1 to 2147483647");
   EXPECT_EQ(complaint("momentum: nan\n"),
             "momentum nan: must be a number at least 0 and below 1");
-  EXPECT_EQ(complaint("device: CUDA\n"),
-            "device cuda: searching on a GPU is not built yet; use cpu");
   EXPECT_THAT(complaint("recipe: \"quik\"\n"), HasSubstr("recipe quik: "));
   EXPECT_EQ(complaint("config: \"other\"\n"),
             "config other: must not be set in a file; give one --config");
@@ -387,13 +385,48 @@ TEST(ConfigTest, RefusesACosineThatRises) {
       "0.01");
 }
 
-TEST(ConfigTest, RefusesAMemoryFormatThatTheEngineWouldNotUse) {
-  EXPECT_EQ(Complaint({"--memory_format=contiguous"}),
+TEST(ConfigTest, TheFusedEngineIsTakenWhereItHasWhatIsAskedFor) {
+  const auto fused = [](std::vector<const char*> arguments) {
+    return UsesFusedEngine(Resolved(std::move(arguments)).config);
+  };
+  EXPECT_TRUE(fused({}));
+  EXPECT_TRUE(fused({"--engine=auto"}));
+  EXPECT_TRUE(fused({"--engine=fused"}));
+  EXPECT_FALSE(fused({"--engine=plain"}));
+  EXPECT_FALSE(fused({"--device=cuda"}));
+  EXPECT_FALSE(fused({"--precision=bf16"}));
+  EXPECT_FALSE(fused({"--memory_format=contiguous"}));
+}
+
+TEST(ConfigTest, RefusesWhatTheFusedEngineLacks) {
+  EXPECT_EQ(Complaint({"--engine=fused", "--memory_format=contiguous"}),
             "memory_format: the fused engine has an order of its own; give "
             "auto, or --engine=plain");
-  EXPECT_EQ(Resolved({"--memory_format=contiguous", "--engine=plain"})
-                .config.memory_format(),
-            Machine::CONTIGUOUS);
+  EXPECT_EQ(Complaint({"--engine=fused", "--device=cuda"}),
+            "device cuda: the fused engine computes on the CPU alone; give "
+            "cpu, or --engine=plain");
+  EXPECT_EQ(Complaint({"--engine=fused", "--precision=bf16"}),
+            "precision bf16: the fused engine computes in fp32 alone; give "
+            "fp32, or --engine=plain");
+}
+
+TEST(ConfigTest, RefusesDifferencesInBf16) {
+  EXPECT_EQ(Complaint({"--unrolled", "--precision=bf16"}),
+            "precision bf16: the difference of gradients that --unrolled takes "
+            "is smaller than bf16 can tell; use fp32");
+}
+
+TEST(ConfigTest, RefusesAnEstimateOfAGpu) {
+  EXPECT_EQ(Complaint({"--estimate", "--device=cuda"}),
+            "estimate: it measures this process' memory, not a GPU's; leave "
+            "out --device=cuda");
+}
+
+TEST(ConfigTest, RefusesWhatIsOfAGpuOnTheCpu) {
+  for (const char* const flag : {"--deterministic", "--nocuda_graph"}) {
+    EXPECT_THAT(Complaint({flag}), HasSubstr("device")) << flag;
+    Resolved({"--device=cuda", flag});
+  }
 }
 
 TEST(ConfigTest, RefusesANameThatIsAPath) {

@@ -7,6 +7,7 @@
 #include "gtest/gtest.h"
 #include "training/config.pb.h"
 #include "training/flag_options.pb.h"
+#include "training/train_config.pb.h"
 
 namespace fairdarts {
 namespace {
@@ -130,13 +131,19 @@ TEST(FieldValueTest, RefusesUnknownEnumValues) {
             "sep_loss 1: must be l1 or l2; did you mean l1?");
 }
 
-TEST(FieldValueTest, RefusesWhatIsNotBuiltYet) {
-  EXPECT_EQ(Complaint("device", "cuda"),
-            "device cuda: searching on a GPU is not built yet; use cpu");
-  EXPECT_EQ(Complaint("device", "0"),
-            "device 0: searching on a GPU is not built yet; use cpu");
+TEST(FieldValueTest, RefusesNamesThatAreNotHonoured) {
+  TrainConfig config;
+  const FieldDescriptor& opt = *config.GetDescriptor()->FindFieldByName("opt");
+  EXPECT_EQ(ParseField("opt", "adam", opt, config).message(),
+            "opt adam: derived networks are trained with SGD; use sgd");
+}
+
+TEST(FieldValueTest, ANameMayBeTheNumber0) {
+  EXPECT_EQ(Complaint("device", "cuda"), "");
+  EXPECT_EQ(Complaint("device", "0"), "");
   EXPECT_EQ(Complaint("device", "1"),
-            "device 1: searching on a GPU is not built yet; use cpu");
+            "device 1: one GPU is used, the first that CUDA shows; use 0 and "
+            "choose it with CUDA_VISIBLE_DEVICES");
 }
 
 TEST(FieldValueTest, ComplaintsAreOneReadableLine) {
@@ -155,14 +162,17 @@ TEST(FieldValueTest, SetFieldsAreCheckedHoweverTheyWereSet) {
   EXPECT_EQ(CheckFields(config).message(),
             "momentum nan: must be a number at least 0 and below 1");
   config.clear_momentum();
-  config.set_device(SearchConfig::CUDA);
-  EXPECT_EQ(CheckFields(config).message(),
-            "device cuda: searching on a GPU is not built yet; use cpu");
+  TrainConfig train;
+  train.set_opt(TrainConfig::ADAM);
+  EXPECT_EQ(CheckFields(train).message(),
+            "opt adam: derived networks are trained with SGD; use sgd");
 }
 
 TEST(FieldValueTest, RefusedEnumValuesAreNotOffered) {
+  EXPECT_THAT(EnumSpellings(*TrainConfig::Optimizer_descriptor()),
+              ElementsAre("sgd"));
   EXPECT_THAT(EnumSpellings(*SearchConfig::Device_descriptor()),
-              ElementsAre("cpu"));
+              ElementsAre("cpu", "cuda"));
   EXPECT_THAT(EnumSpellings(*SearchConfig::ParseMethod_descriptor()),
               ElementsAre("darts", "threshold_sparse", "threshold_edge"));
 }

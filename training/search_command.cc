@@ -77,8 +77,7 @@ void LogStart(const SearchConfig& config, const Dataset& dataset,
       config.layers(), config.init_channels(), parameters, config.epochs(),
       loop.sampler().steps_per_epoch(), config.batch_size(),
       config.single_level() ? "single-level" : "bi-level",
-      at::get_num_threads(),
-      config.engine() == SearchConfig::FUSED ? "fused" : "plain"));
+      at::get_num_threads(), UsesFusedEngine(config) ? "fused" : "plain"));
   for (const std::string& warning : SearchWarnings(config)) log.Info(warning);
 }
 
@@ -171,8 +170,7 @@ absl::Status Estimate(int argc, const char* const* argv, RunLog& log) {
       "is written",
       config.recipe(), dataset.name, config.batch_size(),
       config.single_level() ? "single-level" : "bi-level",
-      config.engine() == SearchConfig::FUSED ? "fused" : "plain",
-      at::get_num_threads()));
+      UsesFusedEngine(config) ? "fused" : "plain", at::get_num_threads()));
   log.Info(EstimateText(estimate));
   if (config.eigenvalue() || config.early_stop() == SearchConfig::EIGENVALUE) {
     log.Info("note: the eigenvalue after each epoch comes on top of it");

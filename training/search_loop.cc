@@ -21,6 +21,8 @@
 #include "genotypes/cost.h"
 #include "genotypes/edge_layout.h"
 #include "genotypes/primitive.h"
+#include "ops/autocast.h"
+#include "ops/torch_status.h"
 #include "search_space/initialization.h"
 #include "search_space/s1_factory.h"
 #include "training/cell_files.h"
@@ -30,6 +32,7 @@
 #include "training/checkpoint/optimizer_state.h"
 #include "training/config.h"
 #include "training/data_record.h"
+#include "training/device.h"
 #include "training/genotype_choice.h"
 #include "training/last_batch.h"
 #include "training/memory_format.h"
@@ -48,7 +51,7 @@ constexpr int64_t kEvaluationBatch = 256;
 
 // The fused engine has a layout of its own.
 bool ChannelsLast(const SearchConfig& config) {
-  return config.engine() == SearchConfig::PLAIN &&
+  return !UsesFusedEngine(config) &&
          UsesChannelsLast(config.memory_format(), config.init_channels());
 }
 
@@ -212,6 +215,9 @@ absl::StatusOr<std::vector<std::vector<float>>> TakeHistory(
 
 absl::StatusOr<std::unique_ptr<SearchLoop>> SearchLoop::Create(
     const SearchConfig& config, const Dataset* dataset) {
+  FD_ASSIGN_OR_RETURN(const torch::Device device,
+                      FindDevice(config.device() == SearchConfig::CUDA,
+                                 config.deterministic()));
   FD_ASSIGN_OR_RETURN(const LrSchedule schedule,
                       LrSchedule::Create(ScheduleOptions(config)));
   FD_ASSIGN_OR_RETURN(const SearchSampler sampler,
@@ -221,31 +227,35 @@ absl::StatusOr<std::unique_ptr<SearchLoop>> SearchLoop::Create(
                       Batches(config, dataset, "train"));
   FD_ASSIGN_OR_RETURN(const BatchMaker alpha,
                       Batches(config, dataset, "alpha"));
-  FD_ASSIGN_OR_RETURN(const std::shared_ptr<Supernet> supernet,
-                      CreateS1Supernet(NetworkOptions(config, *dataset),
-                                       config.engine() == SearchConfig::FUSED
-                                           ? SupernetEngine::kFused
-                                           : SupernetEngine::kPlain,
-                                       at::get_num_threads()));
-  InitializeParameters(*supernet, config.seed());
-  if (ChannelsLast(config)) ToChannelsLast(*supernet);
+  FD_ASSIGN_OR_RETURN(
+      const std::shared_ptr<Supernet> supernet,
+      CreateS1Supernet(NetworkOptions(config, *dataset),
+                       UsesFusedEngine(config) ? SupernetEngine::kFused
+                                               : SupernetEngine::kPlain,
+                       at::get_num_threads()));
+  FD_RETURN_IF_ERROR(CatchTorch("search network", [&] {
+    InitializeParameters(*supernet, config.seed());
+    if (!device.is_cpu()) supernet->to(device);
+    if (ChannelsLast(config)) ToChannelsLast(*supernet);
+  }));
   FD_ASSIGN_OR_RETURN(std::unique_ptr<SearchStep> step,
                       SearchStep::Create(supernet, StepOptions(config)));
   DrawAlphas(config.arch_init(), config.seed(), step->alphas());
   FD_RETURN_IF_ERROR(
       step->SetSkipNoise(NoiseOf(config, /*epoch=*/0, /*step=*/0)));
-  return absl::WrapUnique(new SearchLoop(config, dataset, schedule, sampler,
-                                         train, alpha, supernet,
+  return absl::WrapUnique(new SearchLoop(config, dataset, device, schedule,
+                                         sampler, train, alpha, supernet,
                                          std::move(step)));
 }
 
 SearchLoop::SearchLoop(const SearchConfig& config, const Dataset* dataset,
-                       LrSchedule schedule, SearchSampler sampler,
-                       BatchMaker train, BatchMaker alpha,
-                       std::shared_ptr<Supernet> supernet,
+                       torch::Device device, LrSchedule schedule,
+                       SearchSampler sampler, BatchMaker train,
+                       BatchMaker alpha, std::shared_ptr<Supernet> supernet,
                        std::unique_ptr<SearchStep> step)
     : config_(config),
       dataset_(dataset),
+      device_(device),
       schedule_(std::move(schedule)),
       sampler_(std::move(sampler)),
       train_batches_(std::move(train)),
@@ -380,12 +390,15 @@ absl::Status SearchLoop::RunStep(const std::vector<int64_t>& order) {
   FD_RETURN_IF_ERROR(
       step_->SetSkipNoise(NoiseOf(config_, state_.epoch, steps_done())));
   const absl::Time start = absl::Now();
-  const Batch train = train_batches_.Augmented(
-      sampler_.WeightBatch(order, state_.step), state_.epoch);
+  const Batch train =
+      ToDevice(train_batches_.Augmented(
+                   sampler_.WeightBatch(order, state_.step), state_.epoch),
+               device_);
   Batch alpha;
   if (!config_.single_level()) {
-    alpha = alpha_batches_.Augmented(sampler_.AlphaBatch(steps_done()),
-                                     steps_done());
+    alpha = ToDevice(alpha_batches_.Augmented(sampler_.AlphaBatch(steps_done()),
+                                              steps_done()),
+                     device_);
   }
   const absl::Time batches_made = absl::Now();
   FD_ASSIGN_OR_RETURN(const StepResult result, step_->Run(train, alpha));
@@ -414,9 +427,11 @@ absl::StatusOr<Classification> SearchLoop::ClassifyAlphaHalf(int64_t images) {
   supernet_->eval();
   const EdgeWeights weights = step_->weights();
   const int64_t begin = sampler_.weight_samples();
+  const bool bfloat16 = config_.precision() == Machine::BF16;
   return Classify(
       [&](const torch::Tensor& batch) {
-        return supernet_->Forward(batch, weights);
+        const Autocast autocast(bfloat16, device_.type());
+        return supernet_->Forward(batch.to(device_), weights);
       },
       dataset_->classes, alpha_batches_, begin, begin + images,
       kEvaluationBatch);
@@ -503,9 +518,10 @@ absl::StatusOr<double> SearchLoop::MeasureEigenvalue(RunLog& log) {
   options.seed = config_.seed();
   FD_ASSIGN_OR_RETURN(
       const LargestEigenvalue found,
-      LargestAlphaEigenvalue(*supernet_, step_->alphas(), step_->relaxation(),
-                             alpha_batches_.Plain(begin, begin + images),
-                             options));
+      LargestAlphaEigenvalue(
+          *supernet_, step_->alphas(), step_->relaxation(),
+          ToDevice(alpha_batches_.Plain(begin, begin + images), device_),
+          options));
   if (!found.converged) {
     log.Info(absl::StrFormat(
         "note: the eigenvalue %.4g has not settled within %d products",

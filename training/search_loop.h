@@ -122,8 +122,9 @@ class SearchLoop {
   };
 
   SearchLoop(const SearchConfig& config, const Dataset* dataset,
-             LrSchedule schedule, SearchSampler sampler, BatchMaker train,
-             BatchMaker alpha, std::shared_ptr<Supernet> supernet,
+             torch::Device device, LrSchedule schedule, SearchSampler sampler,
+             BatchMaker train, BatchMaker alpha,
+             std::shared_ptr<Supernet> supernet,
              std::unique_ptr<SearchStep> step);
 
   // The relaxed weights of now.
@@ -151,6 +152,7 @@ class SearchLoop {
 
   const SearchConfig config_;
   const Dataset* const dataset_;
+  const torch::Device device_;
   const LrSchedule schedule_;
   const SearchSampler sampler_;
   const BatchMaker train_batches_;

@@ -66,6 +66,7 @@ SearchStepOptions StepOptions(const SearchConfig& config) {
                                                             : ZeroOneForm::kL2;
   options.loss.zero_one_weight = config.aux_loss_weight();
   options.loss.prices = PricesOf(config);
+  options.loss.bfloat16 = config.precision() == Machine::BF16;
   options.architect.learning_rate = config.arch_learning_rate();
   options.architect.beta1 = config.arch_lr_gamma();
   options.architect.weight_decay = config.arch_weight_decay();

@@ -228,6 +228,13 @@ TEST(TrainConfigTest, WhatCannotBeHonouredHasAReason) {
   EXPECT_THAT(Complaint({"--anneal_max", "300"}), HasSubstr("--epochs"));
 }
 
+TEST(TrainConfigTest, RefusesWhatIsOfAGpuOnTheCpu) {
+  for (const char* const flag : {"--deterministic", "--nocuda_graph"}) {
+    EXPECT_THAT(Complaint({flag}), HasSubstr("device")) << flag;
+    Resolved({"--device=cuda", flag});
+  }
+}
+
 TEST(TrainConfigTest, OfTheGpusOnlyTheFirstIsUsed) {
   for (const char* const first : {"0", "cuda"}) {
     EXPECT_EQ(Resolved({"--gpu", first}).config.device(), TrainConfig::CUDA);

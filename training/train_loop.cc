@@ -17,9 +17,9 @@
 #include "absl/time/time.h"
 #include "fairdarts/base/status.h"
 #include "genotypes/python_literal.h"
+#include "ops/autocast.h"
 #include "ops/torch_status.h"
 #include "search_space/initialization.h"
-#include "training/autocast.h"
 #include "training/checkpoint/checkpointer.h"
 #include "training/data_record.h"
 #include "training/device.h"
@@ -97,8 +97,9 @@ absl::StatusOr<std::string> TakeBytes(const Snapshot& snapshot,
 absl::StatusOr<std::unique_ptr<TrainLoop>> TrainLoop::Create(
     const TrainConfig& config, const Genotype& genotype,
     const Dataset* dataset) {
-  FD_ASSIGN_OR_RETURN(const torch::Device device,
-                      FindDevice(config.device() == TrainConfig::CUDA));
+  FD_ASSIGN_OR_RETURN(
+      const torch::Device device,
+      FindDevice(config.device() == TrainConfig::CUDA, config.deterministic()));
   FD_ASSIGN_OR_RETURN(const LrSchedule schedule,
                       LrSchedule::Create(ScheduleOptions(config)));
   FD_ASSIGN_OR_RETURN(EpochSampler sampler, CreateSampler(config, *dataset));
@@ -225,12 +226,9 @@ absl::Status TrainLoop::Resume(const Snapshot& snapshot) {
 
 absl::Status TrainLoop::RunStep(const std::vector<int64_t>& order) {
   const absl::Time start = absl::Now();
-  Batch batch =
-      batches_.Augmented(sampler_.Batch(order, state_.step), state_.epoch);
-  if (!device_.is_cpu()) {
-    batch.images = batch.images.to(device_);
-    batch.labels = batch.labels.to(device_);
-  }
+  const Batch batch = ToDevice(
+      batches_.Augmented(sampler_.Batch(order, state_.step), state_.epoch),
+      device_);
   FD_ASSIGN_OR_RETURN(
       const TrainStepResult result,
       step_->Run(batch, schedule_.LearningRate(state_.epoch),

@@ -9,8 +9,8 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "fairdarts/base/status.h"
+#include "ops/autocast.h"
 #include "ops/torch_status.h"
-#include "training/autocast.h"
 #include "training/checkpoint/optimizer_state.h"
 
 namespace fairdarts {

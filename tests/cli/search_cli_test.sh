@@ -39,8 +39,12 @@ refuse 2 "cifar10" --dataset=cifar1O
 refuse 2 "threshold_sparse" --parse_method=threshold
 refuse 2 "runs/x: is not there" --resume=runs/x
 refuse 2 "engine" --engine=reference
-refuse 2 "device" --device=cuda
-refuse 2 "gpu" --gpu=0
+refuse 6 "use --device=cpu" "${tiny[@]}" --device=cuda
+refuse 6 "use --device=cpu" "${tiny[@]}" --gpu=0 --engine=plain
+refuse 2 "one GPU is used" "${tiny[@]}" --gpu=1
+refuse 2 "engine" "${tiny[@]}" --device=cuda --engine=fused
+refuse 2 "deterministic" "${tiny[@]}" --deterministic
+refuse 2 "estimate" "${tiny[@]}" --device=cuda --estimate
 refuse 2 "unexpected argument 'extra'" extra
 refuse 2 "save" "${tiny[@]}" --save=../elsewhere
 

@@ -37,7 +37,8 @@ refuse 2 "--multi-gpus" "$train" --multi-gpus
 refuse 2 "batch_size" "$train" "${tiny[@]}" --batch_size=400
 refuse 2 "batch_size 1" "$train" "${tiny[@]}" --auxiliary --batch_size=1
 refuse 3 "nowhere" "$train" "${tiny[@]}" --data=nowhere
-refuse 6 "--device=cpu" "$train" "${tiny[@]}" --gpu=0
+refuse 6 "use --device=cpu" "$train" "${tiny[@]}" --gpu=0
+refuse 2 "engine fused" "$train" "${tiny[@]}" --engine=fused --precision=bf16
 refuse 2 "one GPU is used" "$train" "${tiny[@]}" --gpu=1
 refuse 2 "no training has left weights" "$evaluate"
 refuse 2 "no training has left weights" "$export_model"
@@ -63,6 +64,8 @@ done
 expect 0 "test images of fashion-mnist, 100 of them" \
   "$evaluate" --logits=first.npy --per_class --confusion --threads=1
 grep -q "Ankle boot" out || fail "no line of a class"
+expect 6 "use --device=cpu" "$evaluate" --device=cuda
+[ "$(wc -l <err)" -eq 1 ] || fail "not one line about the GPU"
 expect 0 "top-1" "$evaluate" --run="$run" --logits=second.npy --threads=1
 cmp first.npy second.npy || fail "the logits differ"
 expect 0 '"top5"' "$evaluate" --format=json --weights=last --per_class \

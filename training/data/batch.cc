@@ -24,6 +24,10 @@ void PlanarToInterleaved(const float* planar, int64_t channels, int64_t plane,
 
 }  // namespace
 
+Batch ToDevice(const Batch& batch, torch::Device device) {
+  return {batch.images.to(device), batch.labels.to(device)};
+}
+
 absl::StatusOr<BatchMaker> BatchMaker::Create(const Dataset* dataset,
                                               const BatchOptions& options) {
   FD_ASSIGN_OR_RETURN(Augmenter augmented,

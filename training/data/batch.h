@@ -24,6 +24,9 @@ struct BatchOptions {
   bool channels_last = false;
 };
 
+// A batch on a device; the batch itself where it is there already.
+Batch ToDevice(const Batch& batch, torch::Device device);
+
 // Thread-safe. Every batch is new memory, so that a graph may hold on to an
 // earlier one, and its bytes depend on the arguments and options alone.
 class BatchMaker {

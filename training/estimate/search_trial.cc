@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "fairdarts/base/status.h"
 #include "search_space/engine/engine_memory.h"
+#include "training/config.h"
 #include "training/data/sampler.h"
 #include "training/estimate/available_memory.h"
 #include "training/profiling/process_memory.h"
@@ -164,7 +165,7 @@ absl::StatusOr<SearchEstimate> EstimateSearch(const SearchConfig& config,
   // Refuses what a search would refuse.
   FD_ASSIGN_OR_RETURN(std::unique_ptr<SearchLoop> loop,
                       SearchLoop::Create(config, &dataset));
-  if (config.engine() == SearchConfig::FUSED) {
+  if (UsesFusedEngine(config)) {
     FD_RETURN_IF_ERROR(MeasureFused(config, dataset, std::move(loop), e));
   } else {
     loop.reset();

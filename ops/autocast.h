@@ -1,5 +1,5 @@
-#ifndef TRAINING_AUTOCAST_H_
-#define TRAINING_AUTOCAST_H_
+#ifndef OPS_AUTOCAST_H_
+#define OPS_AUTOCAST_H_
 
 #include "c10/core/DeviceType.h"
 
@@ -23,4 +23,4 @@ class Autocast {
 
 }  // namespace fairdarts
 
-#endif  // TRAINING_AUTOCAST_H_
+#endif  // OPS_AUTOCAST_H_
