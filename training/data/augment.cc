@@ -57,7 +57,7 @@ Augmenter::Augmenter(const AugmentOptions& options, const Dataset& dataset)
   }
 }
 
-void Augmenter::CropBytes(const uint8_t* image, const Crop& crop,
+void Augmenter::CropBytes(const uint8_t* image, const Placement& crop,
                           uint8_t* out) const {
   const int columns = std::max(width_ - std::abs(crop.left), 0);
   for (size_t c = 0; c < affine_.size(); ++c) {
@@ -74,29 +74,65 @@ void Augmenter::CropBytes(const uint8_t* image, const Crop& crop,
   }
 }
 
-void Augmenter::Apply(const uint8_t* image, RandomStream stream,
-                      float* out) const {
-  Crop crop;
-  crop.top =
+Placement Augmenter::Draw(RandomStream& stream) const {
+  Placement drawn;
+  drawn.top =
       static_cast<int>(stream.Below(2 * kCropPadding + 1)) - kCropPadding;
-  crop.left =
+  drawn.left =
       static_cast<int>(stream.Below(2 * kCropPadding + 1)) - kCropPadding;
-  crop.flip = stream.Below(2) == 1;
+  drawn.flip = stream.Below(2) == 1;
   const auto cutout_y = static_cast<int64_t>(stream.Below(height_));
   const auto cutout_x = static_cast<int64_t>(stream.Below(width_));
-  if (!options_.crop_and_flip) crop = Crop();
+  if (!options_.crop_and_flip) drawn = Placement();
+  if (options_.cutout) {
+    const int64_t length = options_.cutout_length;
+    const int64_t y0 = cutout_y - length / 2;
+    const int64_t x0 = cutout_x - length / 2;
+    const auto within = [](int64_t at, int size) {
+      return static_cast<int>(std::clamp<int64_t>(at, 0, size));
+    };
+    drawn.cut_top = within(y0, height_);
+    drawn.cut_bottom = within(y0 + length, height_);
+    drawn.cut_left = within(x0, width_);
+    drawn.cut_right = within(x0 + length, width_);
+  }
+  return drawn;
+}
 
+void Augmenter::CropAndAutoAugment(const uint8_t* image, RandomStream& stream,
+                                   Placement& placement, uint8_t* bytes) const {
+  CropBytes(image, placement, bytes);
+  const ImageShape shape = {static_cast<int>(affine_.size()), height_, width_};
+  ApplyCifar10Policy(shape, DrawCifar10Policy(stream), bytes,
+                     bytes + shape.bytes());
+  placement.top = placement.left = 0;
+  placement.flip = false;
+}
+
+Placement Augmenter::Prepare(const uint8_t* image, RandomStream stream,
+                             uint8_t* bytes) const {
+  Placement placement = Draw(stream);
+  const int64_t size = static_cast<int64_t>(affine_.size()) * height_ * width_;
+  if (!options_.auto_augment) {
+    std::copy_n(image, size, bytes);
+    return placement;
+  }
+  std::vector<uint8_t> both(2 * size);
+  CropAndAutoAugment(image, stream, placement, both.data());
+  std::copy_n(both.data(), size, bytes);
+  return placement;
+}
+
+void Augmenter::Apply(const uint8_t* image, RandomStream stream,
+                      float* out) const {
+  Placement crop = Draw(stream);
   const int64_t plane = int64_t{height_} * width_;
   const int64_t channels = static_cast<int64_t>(affine_.size());
   std::vector<uint8_t> bytes;
   if (options_.auto_augment) {
     bytes.resize(2 * channels * plane);
-    CropBytes(image, crop, bytes.data());
-    const ImageShape shape = {static_cast<int>(channels), height_, width_};
-    ApplyCifar10Policy(shape, DrawCifar10Policy(stream), bytes.data(),
-                       bytes.data() + shape.bytes());
+    CropAndAutoAugment(image, stream, crop, bytes.data());
     image = bytes.data();
-    crop = Crop();
   }
 
   // The columns that are in the image, once they are mirrored.
@@ -105,19 +141,10 @@ void Augmenter::Apply(const uint8_t* image, RandomStream stream,
   std::fill_n(
       (crop.left < 0) != crop.flip ? inside.begin() : inside.end() - black,
       black, uint32_t{0});
-  int cut_begin = 0;
-  int cut_end = 0;
-  Row<uint32_t> keep;
-  if (options_.cutout) {
-    const int64_t length = options_.cutout_length;
-    const int64_t y0 = cutout_y - length / 2;
-    const int64_t x0 = cutout_x - length / 2;
-    cut_begin = static_cast<int>(std::clamp<int64_t>(y0, 0, height_));
-    cut_end = static_cast<int>(std::clamp<int64_t>(y0 + length, 0, height_));
-    keep.assign(width_, kAllOnes);
-    std::fill(keep.begin() + std::clamp<int64_t>(x0, 0, width_),
-              keep.begin() + std::clamp<int64_t>(x0 + length, 0, width_), 0u);
-  }
+  const int cut_begin = crop.cut_top;
+  const int cut_end = crop.cut_bottom;
+  Row<uint32_t> keep(width_, kAllOnes);
+  std::fill(keep.begin() + crop.cut_left, keep.begin() + crop.cut_right, 0u);
 
   // A shifted row begins in the row before it or ends in the one behind, whose
   // pixels `inside` hides. Where a plane has no such row, the edge is copied to

@@ -33,6 +33,26 @@ struct AugmentOptions {
   int cutout_length = 16;
 };
 
+// What one visit does to an image, but for AutoAugment: the pixel (y, x) of the
+// result is that of (y + top, x' + left) in the image, x' = width - 1 - x where
+// it is mirrored, or black outside; rows [cut_top, cut_bottom) of columns
+// [cut_left, cut_right) are zero once they are normalised.
+struct Placement {
+  int top = 0;
+  int left = 0;
+  bool flip = false;
+  int cut_top = 0;
+  int cut_bottom = 0;
+  int cut_left = 0;
+  int cut_right = 0;
+};
+
+// Normalising as one multiplication and one addition of a pixel byte.
+struct PixelAffine {
+  float scale;
+  float offset;  // what black becomes
+};
+
 // Thread-safe: everything that is random comes from the caller's stream.
 class Augmenter {
  public:
@@ -48,29 +68,33 @@ class Augmenter {
   // off leaves what the others do.
   void Apply(const uint8_t* image, RandomStream stream, float* out) const;
 
- private:
-  // Normalising as one multiplication and one addition of a pixel byte.
-  struct Affine {
-    float scale;
-    float offset;  // what black becomes
-  };
+  // The part of Apply() that is left to the host where a device does the rest
+  // (device_augment.h): writes bytes [C][H][W] and says how they are placed and
+  // cut. With AutoAugment these are cropped and mirrored already, since its
+  // operations come after.
+  Placement Prepare(const uint8_t* image, RandomStream stream,
+                    uint8_t* bytes) const;
 
+  // One for each channel.
+  const std::vector<PixelAffine>& affine() const { return affine_; }
+
+ private:
   Augmenter(const AugmentOptions& options, const Dataset& dataset);
 
-  // Where the pixels of a crop lie in the image, before they are mirrored.
-  struct Crop {
-    int top = 0;
-    int left = 0;
-    bool flip = false;
-  };
-
-  // Writes the bytes of a crop.
-  void CropBytes(const uint8_t* image, const Crop& crop, uint8_t* out) const;
+  // Draws the first five numbers.
+  Placement Draw(RandomStream& stream) const;
+  // Writes the bytes of a crop; nothing is cut.
+  void CropBytes(const uint8_t* image, const Placement& crop,
+                 uint8_t* out) const;
+  // Crop, mirror and AutoAugment, of which the last draws: `bytes` has room
+  // for two images, of which the first is the result.
+  void CropAndAutoAugment(const uint8_t* image, RandomStream& stream,
+                          Placement& placement, uint8_t* bytes) const;
 
   AugmentOptions options_;
   int height_;
   int width_;
-  std::vector<Affine> affine_;  // one for each channel
+  std::vector<PixelAffine> affine_;
   PixelRowsFunction convert_rows_;
 };
 

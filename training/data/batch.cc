@@ -51,6 +51,38 @@ Batch BatchMaker::Augmented(absl::Span<const int64_t> samples,
   return Make(samples, augmented_, round);
 }
 
+RawBatch BatchMaker::Raw(absl::Span<const int64_t> samples, int64_t round,
+                         bool pinned) const {
+  const auto size = static_cast<int64_t>(samples.size());
+  const auto options =
+      torch::TensorOptions(torch::kInt64).pinned_memory(pinned);
+  RawBatch batch;
+  batch.bytes = torch::empty(
+      {size, dataset_->channels, dataset_->height, dataset_->width},
+      options.dtype(torch::kUInt8));
+  batch.labels = torch::empty({size}, options);
+  batch.places = torch::empty({size, kPlaceNumbers}, options);
+  auto* const bytes = batch.bytes.data_ptr<uint8_t>();
+  auto* const labels = batch.labels.data_ptr<int64_t>();
+  auto* const places = batch.places.data_ptr<int64_t>();
+  for (int64_t b = 0; b < size; ++b) {
+    const int64_t sample = samples[b];
+    FD_CHECK(sample >= 0 && sample < dataset_->size()) << sample;
+    PutPlace(augmented_.Prepare(
+                 dataset_->image(sample),
+                 AugmentStream(options_.purpose, options_.seed, round, sample),
+                 bytes + b * dataset_->image_bytes()),
+             places + b * kPlaceNumbers);
+    labels[b] = dataset_->labels[sample];
+  }
+  return batch;
+}
+
+DeviceAugmenter BatchMaker::AugmenterOn(torch::Device device) const {
+  return DeviceAugmenter(augmented_, dataset_->height, dataset_->width,
+                         options_.channels_last, device);
+}
+
 Batch BatchMaker::Plain(absl::Span<const int64_t> samples) const {
   return Make(samples, plain_, 0);
 }

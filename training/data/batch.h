@@ -12,6 +12,7 @@
 #include "fairdarts/batch.h"
 #include "training/data/augment.h"
 #include "training/data/dataset.h"
+#include "training/data/device_augment.h"
 
 namespace fairdarts {
 
@@ -22,6 +23,13 @@ struct BatchOptions {
   // "alpha".
   std::string purpose = "train";
   bool channels_last = false;
+};
+
+// The host's part of an augmented batch, where a device does the rest.
+struct RawBatch {
+  torch::Tensor bytes;   // [N, channels, H, W] uint8
+  torch::Tensor labels;  // [N] int64
+  torch::Tensor places;  // [N, kPlaceNumbers] int64 (device_augment.h)
 };
 
 // A batch on a device; the batch itself where it is there already.
@@ -39,6 +47,12 @@ class BatchMaker {
   // a sample apart: the epoch, or the global step where each step draws anew.
   // An index out of range is our own bug (FD_CHECK).
   Batch Augmented(absl::Span<const int64_t> samples, int64_t round) const;
+
+  // What AugmenterOn() makes the images of Augmented() of, the same bits, on
+  // the CPU: in memory that a GPU copies from on its own where `pinned`.
+  RawBatch Raw(absl::Span<const int64_t> samples, int64_t round,
+               bool pinned) const;
+  DeviceAugmenter AugmenterOn(torch::Device device) const;
 
   // The same images only normalised, for evaluation.
   Batch Plain(absl::Span<const int64_t> samples) const;

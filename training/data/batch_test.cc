@@ -77,6 +77,34 @@ TEST(BatchTest, PlainBatchesHoldTheSamplesInOrder) {
   }
 }
 
+// Small images are cut at every border, and a crop may leave nothing of them.
+TEST(BatchTest, ADeviceMakesTheSameBitsOfTheHostsPart) {
+  for (const int channels : {1, 3}) {
+    const Dataset dataset = Noisy(channels);
+    const std::vector<int64_t> samples = {4, 0, 6, 1, 5};
+    for (int which = 0; which < 16; ++which) {
+      BatchOptions options = TrainOptions();
+      options.augment.crop_and_flip = (which & 1) != 0;
+      options.augment.cutout = (which & 2) != 0;
+      options.augment.auto_augment = (which & 4) != 0;
+      options.channels_last = (which & 8) != 0;
+      const BatchMaker maker = Make(dataset, options);
+      const DeviceAugmenter device = maker.AugmenterOn(torch::kCPU);
+      for (int64_t round = 0; round < 40; ++round) {
+        const Batch expected = maker.Augmented(samples, round);
+        const RawBatch raw = maker.Raw(samples, round, /*pinned=*/false);
+        const torch::Tensor images = device.Apply(raw.bytes, raw.places);
+        ASSERT_TRUE(torch::equal(images, expected.images))
+            << which << " " << round;
+        ASSERT_TRUE(images.is_contiguous(
+            options.channels_last ? torch::MemoryFormat::ChannelsLast
+                                  : torch::MemoryFormat::Contiguous));
+        ASSERT_TRUE(torch::equal(raw.labels, expected.labels));
+      }
+    }
+  }
+}
+
 TEST(BatchTest, BytesDependOnTheArgumentsAlone) {
   const Dataset dataset = Noisy(3);
   const BatchMaker maker = Make(dataset, TrainOptions());
