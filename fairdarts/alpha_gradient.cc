@@ -77,17 +77,29 @@ double NormOf(const variable_list& tensors) {
 
 }  // namespace
 
+AlphaGradientTensors FirstOrderTensors(Supernet& supernet, const Alphas& alphas,
+                                       Relaxation relaxation,
+                                       const Batch& alpha_batch,
+                                       const SearchLossOptions& loss_options) {
+  AlphaGradientTensors result;
+  result.loss = ComputeSearchLoss(supernet, Relax(alphas, relaxation),
+                                  alpha_batch, loss_options);
+  const variable_list gradients =
+      GradientsOf(result.loss.total, {alphas.normal, alphas.reduce});
+  result.normal = gradients[0];
+  result.reduce = gradients[1];
+  return result;
+}
+
 absl::StatusOr<AlphaGradient> FirstOrderGradient(
     Supernet& supernet, const Alphas& alphas, Relaxation relaxation,
     const Batch& alpha_batch, const SearchLossOptions& loss_options) {
-  const SearchLoss loss = ComputeSearchLoss(supernet, Relax(alphas, relaxation),
-                                            alpha_batch, loss_options);
+  const AlphaGradientTensors tensors = FirstOrderTensors(
+      supernet, alphas, relaxation, alpha_batch, loss_options);
   AlphaGradient result;
-  FD_ASSIGN_OR_RETURN(result.loss, FiniteLossValues(loss, "alpha"));
-  const variable_list gradients =
-      GradientsOf(loss.total, {alphas.normal, alphas.reduce});
-  result.normal = gradients[0];
-  result.reduce = gradients[1];
+  FD_ASSIGN_OR_RETURN(result.loss, FiniteLossValues(tensors.loss, "alpha"));
+  result.normal = tensors.normal;
+  result.reduce = tensors.reduce;
   return result;
 }
 

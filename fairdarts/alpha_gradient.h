@@ -34,6 +34,19 @@ struct AlphaGradient {
   torch::Tensor reduce;
 };
 
+// The same before the host has looked at the loss.
+struct AlphaGradientTensors {
+  SearchLoss loss;
+  torch::Tensor normal;
+  torch::Tensor reduce;
+};
+
+// FirstOrderGradient() in operations that read nothing on the host.
+AlphaGradientTensors FirstOrderTensors(Supernet& supernet, const Alphas& alphas,
+                                       Relaxation relaxation,
+                                       const Batch& alpha_batch,
+                                       const SearchLossOptions& loss_options);
+
 // One forward and one backward, which computes no gradient of a weight. A
 // numbers error when the loss is not finite. The network has to be in training
 // mode; its running statistics take part in the forward. Throws what torch

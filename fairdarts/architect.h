@@ -15,6 +15,8 @@
 // The optimiser is Adam (arXiv 1412.6980) with weight decay as an L2 term
 // (weight_decay * alpha joins the gradient before the moments).
 
+#include <array>
+#include <cstdint>
 #include <memory>
 
 #include "absl/status/status.h"
@@ -42,6 +44,20 @@ class Architect {
   absl::Status StepAlong(const torch::Tensor& normal_gradient,
                          const torch::Tensor& reduce_gradient);
 
+  // The same step in operations that read nothing on the host (sgd.h): whether
+  // a gradient is finite (CheckGradient) is left to the caller, and so is
+  // counting the step.
+  // What changes from step to step comes as StepRates() of its number, [2] on
+  // the alphas' device.
+  void StepAlong(const torch::Tensor& normal_gradient,
+                 const torch::Tensor& reduce_gradient,
+                 const torch::Tensor& rates);
+  // Of step t, from 1: learning_rate / (1 - beta1^t) and 1 / sqrt(1 - beta2^t).
+  std::array<double, 2> StepRates(int64_t t) const;
+  void CountStep();
+  // Of the sum of all absolute values of a gradient.
+  static absl::Status CheckGradient(double sum);
+
   // What it remembers from step to step, its moments and step counts, is all
   // the state there is beside the alphas (normal, then reduce).
   torch::optim::Adam& optimizer() { return optimizer_; }
@@ -49,6 +65,10 @@ class Architect {
  private:
   Architect(const Alphas& alphas, const ArchitectOptions& options);
 
+  // What Adam remembers of an alpha, zeros before its first step.
+  torch::optim::AdamParamState& StateOf(const torch::Tensor& alpha);
+
+  const ArchitectOptions options_;
   Alphas alphas_;
   torch::optim::Adam optimizer_;
 };

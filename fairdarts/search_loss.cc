@@ -29,12 +29,7 @@ SearchLoss ComputeSearchLoss(Supernet& supernet, const EdgeWeights& weights,
   return loss;
 }
 
-absl::StatusOr<LossValues> FiniteLossValues(const SearchLoss& loss,
-                                            absl::string_view side) {
-  const LossValues values{loss.total.item<double>(),
-                          loss.cross_entropy.item<double>(),
-                          loss.zero_one.item<double>(),
-                          loss.cost.defined() ? loss.cost.item<double>() : 0};
+absl::Status CheckFinite(const LossValues& values, absl::string_view side) {
   const struct {
     absl::string_view name;
     double value;
@@ -49,6 +44,16 @@ absl::StatusOr<LossValues> FiniteLossValues(const SearchLoss& loss,
           "; a smaller learning rate or gradient clip may keep it finite"));
     }
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<LossValues> FiniteLossValues(const SearchLoss& loss,
+                                            absl::string_view side) {
+  const LossValues values{loss.total.item<double>(),
+                          loss.cross_entropy.item<double>(),
+                          loss.zero_one.item<double>(),
+                          loss.cost.defined() ? loss.cost.item<double>() : 0};
+  FD_RETURN_IF_ERROR(CheckFinite(values, side));
   return values;
 }
 

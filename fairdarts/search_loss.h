@@ -13,6 +13,7 @@
 //
 //   cost(alpha) = sum over edges e and candidates o of weight_eo * price_eo
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "fairdarts/batch.h"
@@ -49,6 +50,9 @@ struct LossValues {
 SearchLoss ComputeSearchLoss(Supernet& supernet, const EdgeWeights& weights,
                              const Batch& batch,
                              const SearchLossOptions& options);
+
+// OK, or a numbers error that names the first part that is not finite.
+absl::Status CheckFinite(const LossValues& values, absl::string_view side);
 
 // The values of a loss, or a numbers error that names the first part that is
 // not finite: "SIDE cross-entropy is nan; ...". Waits for the device.

@@ -2,10 +2,12 @@
 
 #include <cmath>
 #include <utility>
+#include <vector>
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "fairdarts/alpha_gradient.h"
+#include "fairdarts/base/check.h"
 #include "fairdarts/base/status.h"
 #include "ops/torch_status.h"
 
@@ -29,6 +31,12 @@ absl::Status OptionError(absl::string_view name, double value,
 absl::Status CheckNotNegative(absl::string_view name, double value) {
   if (std::isfinite(value) && value >= 0) return absl::OkStatus();
   return OptionError(name, value, "a finite number of at least 0");
+}
+
+absl::Status CheckNorm(double norm) {
+  if (std::isfinite(norm)) return absl::OkStatus();
+  return NumbersError(
+      absl::StrCat("the norm of the weight gradients is ", norm));
 }
 
 absl::Status Check(const SearchStepOptions& options) {
@@ -118,10 +126,7 @@ absl::StatusOr<StepResult> SearchStep::RunOrThrow(const Batch& train,
   alphas_.reduce.mutable_grad().reset();
   loss.total.backward();
   result.gradient_norm = optimizer_.GradientNorm();
-  if (!std::isfinite(result.gradient_norm)) {
-    return NumbersError(absl::StrCat("the norm of the weight gradients is ",
-                                     result.gradient_norm));
-  }
+  FD_RETURN_IF_ERROR(CheckNorm(result.gradient_norm));
   if (options_.single_level) {
     FD_RETURN_IF_ERROR(
         architect_->StepAlong(alphas_.normal.grad(), alphas_.reduce.grad()));
@@ -130,6 +135,81 @@ absl::StatusOr<StepResult> SearchStep::RunOrThrow(const Batch& train,
 
   const torch::NoGradGuard no_grad;
   result.correct = loss.logits.argmax(1).eq(train.labels).sum().item<int64_t>();
+  return result;
+}
+
+std::array<double, SearchStep::kRates> SearchStep::Rates(
+    int64_t step, double learning_rate) const {
+  const std::array<double, 2> alphas = architect_->StepRates(step + 1);
+  return {learning_rate, alphas[0], alphas[1]};
+}
+
+void SearchStep::CountStep() { architect_->CountStep(); }
+
+torch::Tensor SearchStep::Launch(const Batch& train, const Batch& alpha,
+                                 const torch::Tensor& rates) {
+  FD_CHECK(!options_.second_order && !noise_.on());
+  const torch::Tensor alpha_rates = rates.slice(0, 1);
+  const auto step_alphas = [&](const torch::Tensor& normal,
+                               const torch::Tensor& reduce) {
+    architect_->StepAlong(normal, reduce, alpha_rates);
+    return normal.abs().sum() + reduce.abs().sum();
+  };
+  supernet_->train();
+  const torch::Tensor none = torch::zeros({}, rates.options());
+  std::vector<torch::Tensor> values;
+  const auto put = [&](const SearchLoss& loss) {
+    values.insert(values.end(), {loss.total, loss.cross_entropy, loss.zero_one,
+                                 loss.cost.defined() ? loss.cost : none});
+  };
+  torch::Tensor alpha_sum;
+  if (options_.single_level) {
+    values.assign(4, none);
+  } else {
+    const AlphaGradientTensors gradient = FirstOrderTensors(
+        *supernet_, alphas_, options_.relaxation, alpha, options_.loss);
+    alpha_sum = step_alphas(gradient.normal, gradient.reduce);
+    put(gradient.loss);
+  }
+  const SearchLoss loss = ComputeSearchLoss(
+      *supernet_,
+      options_.single_level ? Relax(alphas_, options_.relaxation) : weights(),
+      train, options_.loss);
+  put(loss);
+  optimizer_.zero_grad();
+  alphas_.normal.mutable_grad().reset();
+  alphas_.reduce.mutable_grad().reset();
+  loss.total.backward();
+  if (options_.single_level) {
+    alpha_sum = step_alphas(alphas_.normal.grad(), alphas_.reduce.grad());
+  }
+  const torch::Tensor norm = optimizer_.NormTensor();
+  optimizer_.ClippedStep(norm, options_.gradient_clip, rates[0]);
+  const torch::NoGradGuard no_grad;
+  values.insert(values.end(), {alpha_sum, norm,
+                               loss.logits.argmax(1).eq(train.labels).sum()});
+  for (torch::Tensor& value : values) {
+    value = value.detach().to(rates.scalar_type());
+  }
+  return torch::stack(values);
+}
+
+absl::StatusOr<StepResult> SearchStep::Read(const torch::Tensor& values) const {
+  FD_CHECK_EQ(values.numel(), kValues);
+  const double* v = values.const_data_ptr<double>();
+  const LossValues alpha{v[0], v[1], v[2], v[3]};
+  StepResult result;
+  result.train = {v[4], v[5], v[6], v[7]};
+  if (!options_.single_level) {
+    FD_RETURN_IF_ERROR(CheckFinite(alpha, "alpha"));
+    FD_RETURN_IF_ERROR(Architect::CheckGradient(v[8]));
+    result.alpha = alpha;
+  }
+  FD_RETURN_IF_ERROR(CheckFinite(result.train, "training"));
+  result.gradient_norm = v[9];
+  FD_RETURN_IF_ERROR(CheckNorm(result.gradient_norm));
+  FD_RETURN_IF_ERROR(Architect::CheckGradient(v[8]));
+  result.correct = static_cast<int64_t>(v[10]);
   return result;
 }
 

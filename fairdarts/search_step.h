@@ -14,6 +14,7 @@
 // The weights' optimiser is SGD with momentum and weight decay, after the
 // gradient over all weights together has been clipped to a norm (sgd.h).
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -63,6 +64,25 @@ class SearchStep {
   // there) the alphas have moved along it; the caller adds epoch and step.
   // What torch throws at shapes, labels and memory comes back as a Status.
   absl::StatusOr<StepResult> Run(const Batch& train, const Batch& alpha);
+
+  // The same step for a device that works on its own (a GPU) and is not waited
+  // for: Launch() asks for its operations, none of which reads a value on the
+  // host, so that a graph may record them and be replayed in place of it. Not
+  // for gradients of second order nor with noise (FD_CHECK), which decide on
+  // the host.
+  //
+  // What changes from one step to the next comes in as tensors on the device:
+  // the batches and Rates() of the step's number in the run, from 0. What
+  // happened comes back as values [kValues] double there, for Read() once they
+  // are on the CPU; until then a step along what is not finite has been taken.
+  // CountStep() has to follow each.
+  static constexpr int64_t kRates = 3;
+  std::array<double, kRates> Rates(int64_t step, double learning_rate) const;
+  torch::Tensor Launch(const Batch& train, const Batch& alpha,
+                       const torch::Tensor& rates);
+  static constexpr int64_t kValues = 11;
+  absl::StatusOr<StepResult> Read(const torch::Tensor& values) const;
+  void CountStep();
 
   // The noise on skip connections (skip_noise.h) in the training forwards of
   // the next steps. Its key has to be another for each: a step uses it and the

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "fairdarts/base/status.h"
+#include "search_space/s1_supernet.h"
+#include "tests/host_reads.h"
 #include "tests/status_matchers.h"
 
 namespace fairdarts {
@@ -268,6 +270,110 @@ TEST(SearchStepTest, SingleLevelStepsBothFromOneTrainingBatch) {
     ExpectNear(toy->w(), plain.w());
   }
   EXPECT_EQ(toy->seen.size(), 3u);
+}
+
+// In double and so far as this test goes: a few roundings of 1e-16 a step.
+constexpr double kSameArithmetic = 1e-13;
+
+TEST(SearchStepTest, LaunchedStepsAreTheSame) {
+  for (const bool single_level : {false, true}) {
+    SearchStepOptions options = TestOptions();
+    options.single_level = single_level;
+    options.loss.prices = {torch::full({2, 3}, 0.1, torch::kDouble),
+                           torch::full({2, 3}, 0.2, torch::kDouble)};
+    const auto toy = std::make_shared<ToySupernet>();
+    const auto launched_toy = std::make_shared<ToySupernet>();
+    const auto step = MakeStep(toy, options);
+    const auto launched = MakeStep(launched_toy, options);
+    for (int i = 0; i < 4; ++i) {
+      const double rate = 0.2 / (1 + i);
+      ASSERT_THAT(step->SetLearningRate(rate), IsOk());
+      const Batch train = MakeBatch(i);
+      const Batch alpha = single_level ? Batch() : MakeBatch(i + 0.4);
+      const auto expected = step->Run(train, alpha);
+      ASSERT_THAT(expected, IsOk());
+      const auto rates = launched->Rates(i, rate);
+      launched_toy->eval();
+      const torch::Tensor values = launched->Launch(
+          train, alpha,
+          torch::tensor({rates[0], rates[1], rates[2]}, torch::kDouble));
+      EXPECT_TRUE(launched_toy->is_training());
+      const auto actual = launched->Read(values);
+      ASSERT_THAT(actual, IsOk());
+      EXPECT_NEAR(actual->train.total, expected->train.total, kSameArithmetic);
+      EXPECT_NEAR(actual->train.cost, expected->train.cost, kSameArithmetic);
+      EXPECT_NEAR(actual->gradient_norm, expected->gradient_norm,
+                  kSameArithmetic);
+      EXPECT_EQ(actual->correct, expected->correct);
+      ASSERT_EQ(actual->alpha.has_value(), !single_level);
+      if (!single_level) {
+        EXPECT_NEAR(actual->alpha->total, expected->alpha->total,
+                    kSameArithmetic);
+        EXPECT_NEAR(actual->alpha->zero_one, expected->alpha->zero_one,
+                    kSameArithmetic);
+      }
+      EXPECT_LT((FlatAlphas(*launched) - FlatAlphas(*step))
+                    .abs()
+                    .max()
+                    .item<double>(),
+                kSameArithmetic);
+      EXPECT_LT((launched_toy->w() - toy->w()).abs().max().item<double>(),
+                kSameArithmetic);
+    }
+    // Counting is not the launch's: it does not depend on it.
+    for (int i = 0; i < 4; ++i) launched->CountStep();
+    for (const auto& entry : launched->alpha_optimizer().state()) {
+      EXPECT_EQ(static_cast<const torch::optim::AdamParamState&>(*entry.second)
+                    .step(),
+                4);
+    }
+  }
+}
+
+// What a graph has recorded is done again with what its memory holds: so a
+// step may depend on values in tensors alone.
+TEST(SearchStepTest, ALaunchReadsNothingOnTheHost) {
+  torch::set_num_threads(1);
+  S1Config config;
+  config.channels = 4;
+  config.layers = 3;
+  config.classes = kClasses;
+  config.image_channels = 1;
+  const Batch batch = {torch::randn({6, 1, 8, 8}),
+                       torch::tensor({0, 1, 2, 1, 0, 2}, torch::kLong)};
+  const torch::Tensor rates = torch::tensor({0.1, 0.1, 1.0}, torch::kDouble);
+  for (const bool single_level : {false, true}) {
+    const auto network = S1Supernet::Create(config);
+    ASSERT_THAT(network, IsOk());
+    SearchStepOptions options;
+    options.single_level = single_level;
+    options.loss.prices = {torch::ones({14, 7}), torch::ones({14, 7})};
+    const auto step = SearchStep::Create(*network, options);
+    ASSERT_THAT(step, IsOk());
+    const HostReads reads;
+    for (int i = 0; i < 2; ++i) (*step)->Launch(batch, batch, rates);
+    EXPECT_EQ(reads.count(), 0);
+    ASSERT_THAT((*step)->Run(batch, batch), IsOk());
+    EXPECT_GT(reads.count(), 0);
+  }
+}
+
+TEST(SearchStepTest, ReadingFindsWhatIsNotFinite) {
+  const auto step = MakeStep(std::make_shared<ToySupernet>(), TestOptions());
+  const char* const messages[] = {
+      "alpha loss is",     "alpha cross-entropy is", "alpha zero-one loss is",
+      "alpha cost is",     "training loss is",       "training cross-entropy",
+      "training zero-one", "training cost is",       "gradient of the alphas",
+      "norm of the weight"};
+  for (int64_t i = 0; i < 10; ++i) {
+    const torch::Tensor values =
+        torch::ones({SearchStep::kValues}, torch::kDouble);
+    EXPECT_THAT(step->Read(values), IsOk());
+    values[i] = std::numeric_limits<double>::quiet_NaN();
+    const absl::Status status = step->Read(values).status();
+    EXPECT_THAT(status, ExitCodeIs(ExitCode::kNumbers));
+    EXPECT_THAT(std::string(status.message()), HasSubstr(messages[i]));
+  }
 }
 
 TEST(SearchStepTest, EachPassComputesOnlyTheGradientsItNeeds) {

@@ -1,5 +1,6 @@
 #include "fairdarts/sgd.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Dispatch.h>
 
 #include <algorithm>
@@ -105,15 +106,8 @@ void Sgd::ClippedStep(double norm, double largest) {
     const auto& options = static_cast<const SGDOptions&>(group.options());
     for (torch::Tensor& parameter : group.params()) {
       if (!parameter.grad().defined()) continue;
-      auto& state = this->state()[parameter.unsafeGetTensorImpl()];
-      if (state == nullptr) {
-        auto fresh = std::make_unique<SGDParamState>();
-        fresh->momentum_buffer(torch::zeros_like(parameter));
-        state = std::move(fresh);
-      }
-      auto& momentum = static_cast<SGDParamState&>(*state);
+      torch::Tensor buffer = MomentumOf(parameter);
       if (!LiesDense(parameter)) {
-        torch::Tensor buffer = momentum.momentum_buffer();
         buffer.mul_(options.momentum())
             .add_(parameter.grad(), scale)
             .add_(parameter, options.weight_decay());
@@ -121,8 +115,9 @@ void Sgd::ClippedStep(double norm, double largest) {
         continue;
       }
       const torch::Tensor gradient = LaidOutAs(parameter, parameter.grad());
-      torch::Tensor buffer = LaidOutAs(parameter, momentum.momentum_buffer());
-      momentum.momentum_buffer(buffer);
+      buffer = LaidOutAs(parameter, buffer);
+      static_cast<SGDParamState&>(*state()[parameter.unsafeGetTensorImpl()])
+          .momentum_buffer(buffer);
       AT_DISPATCH_FLOATING_TYPES(parameter.scalar_type(), "sgd", [&] {
         Move(gradient.const_data_ptr<scalar_t>(), parameter.numel(),
              static_cast<scalar_t>(scale), options,
@@ -131,6 +126,55 @@ void Sgd::ClippedStep(double norm, double largest) {
       });
       parameter.unsafeGetTensorImpl()->bump_version();
     }
+  }
+}
+
+torch::Tensor Sgd::MomentumOf(const torch::Tensor& parameter) {
+  auto& state = this->state()[parameter.unsafeGetTensorImpl()];
+  if (state == nullptr) {
+    auto fresh = std::make_unique<SGDParamState>();
+    fresh->momentum_buffer(torch::zeros_like(parameter));
+    state = std::move(fresh);
+  }
+  return static_cast<SGDParamState&>(*state).momentum_buffer();
+}
+
+torch::Tensor Sgd::NormTensor() const {
+  const torch::NoGradGuard no_grad;
+  std::vector<torch::Tensor> gradients;
+  for (const auto& group : param_groups()) {
+    for (const torch::Tensor& parameter : group.params()) {
+      if (parameter.grad().defined()) gradients.push_back(parameter.grad());
+    }
+  }
+  return torch::stack(at::_foreach_norm(gradients))
+      .to(torch::kDouble)
+      .square()
+      .sum()
+      .sqrt();
+}
+
+void Sgd::ClippedStep(const torch::Tensor& norm, double largest,
+                      const torch::Tensor& rate) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor scale = (largest / (norm + kNormOffset)).clamp_max(1);
+  for (auto& group : param_groups()) {
+    const auto& options = static_cast<const SGDOptions&>(group.options());
+    std::vector<torch::Tensor> parameters;
+    std::vector<torch::Tensor> gradients;
+    std::vector<torch::Tensor> buffers;
+    for (const torch::Tensor& parameter : group.params()) {
+      if (!parameter.grad().defined()) continue;
+      parameters.push_back(parameter);
+      gradients.push_back(parameter.grad());
+      buffers.push_back(MomentumOf(parameter));
+    }
+    if (parameters.empty()) continue;
+    const at::ScalarType type = parameters[0].scalar_type();
+    at::_foreach_mul_(buffers, options.momentum());
+    at::_foreach_add_(buffers, at::_foreach_mul(gradients, scale.to(type)));
+    at::_foreach_add_(buffers, parameters, options.weight_decay());
+    at::_foreach_sub_(parameters, at::_foreach_mul(buffers, rate.to(type)));
   }
 }
 

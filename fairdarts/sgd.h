@@ -30,6 +30,18 @@ class Sgd : public torch::optim::SGD {
 
   // A step; `norm` is GradientNorm().
   void ClippedStep(double norm, double largest);
+
+  // The same in a few operations over all tensors at once, none of which reads
+  // a value on the host: a graph may record them, and a device is not waited
+  // for. `norm` [] double and `rate` [], the learning rate, lie where the
+  // parameters do; gradients are those of NormTensor().
+  torch::Tensor NormTensor() const;
+  void ClippedStep(const torch::Tensor& norm, double largest,
+                   const torch::Tensor& rate);
+
+ private:
+  // The parameter's momentum, zeros before its first step.
+  torch::Tensor MomentumOf(const torch::Tensor& parameter);
 };
 
 }  // namespace fairdarts

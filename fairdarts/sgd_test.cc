@@ -83,6 +83,38 @@ TEST_P(SgdTest, StepsAsTorchDoes) {
   }
 }
 
+TEST_P(SgdTest, StepsTheSameWithoutReadingOnTheHost) {
+  for (const auto& [type, rounding] : {std::pair(torch::kDouble, 0x1p-53),
+                                       std::pair(torch::kFloat, 0x1p-24)}) {
+    std::vector<torch::Tensor> expected = Parameters(type);
+    std::vector<torch::Tensor> actual = Parameters(type);
+    Sgd on_host(expected, Options());
+    Sgd on_device(actual, Options());
+    for (int step = 0; step < kSteps; ++step) {
+      SetGradients(expected, step);
+      SetGradients(actual, step);
+      if (step == 2) {
+        expected[1].mutable_grad().reset();
+        actual[1].mutable_grad().reset();
+      }
+      const double rate = 0.1 / (1 + step);
+      on_host.param_groups()[0].options().set_lr(rate);
+      const double norm = on_host.GradientNorm();
+      on_host.ClippedStep(norm, GetParam());
+      const torch::Tensor norm_tensor = on_device.NormTensor();
+      EXPECT_NEAR(norm_tensor.item<double>(), norm,
+                  kElements * rounding * norm);
+      on_device.ClippedStep(norm_tensor, GetParam(),
+                            torch::tensor(rate, torch::kDouble));
+      for (size_t i = 0; i < expected.size(); ++i) {
+        EXPECT_THAT(actual[i].detach(), TensorNear(expected[i].detach(),
+                                                   {kRoundings * rounding, 0}))
+            << "step " << step << ", parameter " << i;
+      }
+    }
+  }
+}
+
 // Far below and far above the norm, about 17.
 INSTANTIATE_TEST_SUITE_P(Clip, SgdTest, testing::Values(0.5, 1e6));
 

@@ -99,4 +99,15 @@ torch::Tensor DerivedCell::Forward(const torch::Tensor& before_previous,
   return torch::cat(output, 1);
 }
 
+int64_t DerivedCell::paths() const {
+  if (form_ == GenotypeForm::kThreshold) {
+    return static_cast<int64_t>(nodes_.size());
+  }
+  int64_t paths = 0;
+  for (const Node& node : nodes_) {
+    for (const Edge& edge : node.edges) paths += edge.identity ? 0 : 1;
+  }
+  return paths;
+}
+
 }  // namespace fairdarts

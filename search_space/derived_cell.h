@@ -44,6 +44,9 @@ class DerivedCell : public torch::nn::Module {
 
   int64_t output_channels() const { return output_channels_; }
 
+  // How many paths Forward() drops in training.
+  int64_t paths() const;
+
  private:
   struct Edge {
     std::shared_ptr<Operation> op;

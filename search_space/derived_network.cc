@@ -86,4 +86,12 @@ torch::Tensor DerivedNetwork::Logits(const torch::Tensor& images) {
   return Forward(images, none).logits;
 }
 
+int64_t DerivedNetwork::paths() const {
+  int64_t paths = 0;
+  for (const std::shared_ptr<DerivedCell>& cell : cells_) {
+    paths += cell->paths();
+  }
+  return paths;
+}
+
 }  // namespace fairdarts

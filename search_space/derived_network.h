@@ -39,6 +39,9 @@ class DerivedNetwork : public torch::nn::Module {
   // The logits alone, no path dropped.
   torch::Tensor Logits(const torch::Tensor& images);
 
+  // How many paths Forward() drops in training.
+  int64_t paths() const;
+
   const Genotype& genotype() const { return genotype_; }
   const NetworkConfig& config() const { return config_; }
 

@@ -4,6 +4,7 @@
 #include <torch/nn/functional/loss.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "fairdarts/base/check.h"
 #include "fairdarts/base/status.h"
@@ -49,10 +50,17 @@ absl::StatusOr<Classification> Classify(
   return CatchTorch([&]() -> absl::StatusOr<Classification> {
     const c10::InferenceMode no_gradients;
     Classification counts(classes);
+    const auto batch_from = [&](int64_t first) {
+      return first < end
+                 ? batches.Plain(first, std::min(first + batch_size, end))
+                 : Batch();
+    };
+    Batch next = batch_from(begin);
     for (int64_t first = begin; first < end; first += batch_size) {
-      const Batch batch =
-          batches.Plain(first, std::min(first + batch_size, end));
+      const Batch batch = std::move(next);
       const torch::Tensor logits = classifier(batch.images);
+      // While a GPU is at it.
+      next = batch_from(first + batch_size);
       Count(logits, batch.labels, counts);
       if (after_batch) FD_RETURN_IF_ERROR(after_batch(logits));
     }

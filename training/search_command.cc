@@ -78,6 +78,15 @@ void LogStart(const SearchConfig& config, const Dataset& dataset,
       loop.sampler().steps_per_epoch(), config.batch_size(),
       config.single_level() ? "single-level" : "bi-level",
       at::get_num_threads(), UsesFusedEngine(config) ? "fused" : "plain"));
+  if (config.device() == SearchConfig::CUDA) {
+    log.Info(absl::StrCat(
+        "steps on the GPU: ",
+        config.unrolled() || config.noise_darts()
+            ? "each waited for, since second order and noise decide on the host"
+        : config.cuda_graph() ? "recorded as a CUDA graph, but for an epoch's "
+                                "smaller last one"
+                              : "one operation after another"));
+  }
   for (const std::string& warning : SearchWarnings(config)) log.Info(warning);
 }
 

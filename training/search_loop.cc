@@ -22,6 +22,7 @@
 #include "genotypes/edge_layout.h"
 #include "genotypes/primitive.h"
 #include "ops/autocast.h"
+#include "ops/device.h"
 #include "ops/torch_status.h"
 #include "search_space/initialization.h"
 #include "search_space/s1_factory.h"
@@ -32,7 +33,6 @@
 #include "training/checkpoint/optimizer_state.h"
 #include "training/config.h"
 #include "training/data_record.h"
-#include "training/device.h"
 #include "training/genotype_choice.h"
 #include "training/last_batch.h"
 #include "training/memory_format.h"
@@ -66,7 +66,12 @@ absl::StatusOr<BatchMaker> Batches(const SearchConfig& config,
   return BatchMaker::Create(dataset, options);
 }
 
-void Add(LossValues& sum, const LossValues& loss) {
+// Others decide on the host in the middle of a step.
+bool RunsAhead(const SearchConfig& config) {
+  return !config.unrolled() && !config.noise_darts();
+}
+
+void AddLoss(LossValues& sum, const LossValues& loss) {
   sum.total += loss.total;
   sum.cross_entropy += loss.cross_entropy;
   sum.zero_one += loss.zero_one;
@@ -214,7 +219,7 @@ absl::StatusOr<std::vector<std::vector<float>>> TakeHistory(
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SearchLoop>> SearchLoop::Create(
-    const SearchConfig& config, const Dataset* dataset) {
+    const SearchConfig& config, const Dataset* dataset, bool ahead) {
   FD_ASSIGN_OR_RETURN(const torch::Device device,
                       FindDevice(config.device() == SearchConfig::CUDA,
                                  config.deterministic()));
@@ -243,13 +248,13 @@ absl::StatusOr<std::unique_ptr<SearchLoop>> SearchLoop::Create(
   DrawAlphas(config.arch_init(), config.seed(), step->alphas());
   FD_RETURN_IF_ERROR(
       step->SetSkipNoise(NoiseOf(config, /*epoch=*/0, /*step=*/0)));
-  return absl::WrapUnique(new SearchLoop(config, dataset, device, schedule,
-                                         sampler, train, alpha, supernet,
-                                         std::move(step)));
+  return absl::WrapUnique(new SearchLoop(
+      config, dataset, device, (ahead || !device.is_cpu()) && RunsAhead(config),
+      schedule, sampler, train, alpha, supernet, std::move(step)));
 }
 
 SearchLoop::SearchLoop(const SearchConfig& config, const Dataset* dataset,
-                       torch::Device device, LrSchedule schedule,
+                       torch::Device device, bool ahead, LrSchedule schedule,
                        SearchSampler sampler, BatchMaker train,
                        BatchMaker alpha, std::shared_ptr<Supernet> supernet,
                        std::unique_ptr<SearchStep> step)
@@ -261,7 +266,21 @@ SearchLoop::SearchLoop(const SearchConfig& config, const Dataset* dataset,
       train_batches_(std::move(train)),
       alpha_batches_(std::move(alpha)),
       supernet_(std::move(supernet)),
-      step_(std::move(step)) {
+      step_(std::move(step)),
+      augmenter_(train_batches_.AugmenterOn(device)) {
+  if (ahead) {
+    ahead_ = std::make_unique<DeviceSteps>(
+        device_, config_.cuda_graph(),
+        [this](int64_t step) { return StepInputs(step); },
+        [this](const std::vector<torch::Tensor>& in) {
+          const auto batch = [&](size_t first) {
+            return Batch{augmenter_.Apply(in[first], in[first + 2]),
+                         in[first + 1]};
+          };
+          return step_->Launch(
+              batch(0), config_.single_level() ? Batch() : batch(3), in.back());
+        });
+  }
   state_.metrics = MetricsHeader();
   state_.timing = TimingHeader();
 }
@@ -281,7 +300,8 @@ int64_t SearchLoop::steps_done() const {
 // Batches, crops and orders of samples are functions of the seed, the epoch and
 // the step, so these say where every random stream and the sampler stand; the
 // learning rate is a function of the epoch.
-Snapshot SearchLoop::TakeSnapshot() const {
+absl::StatusOr<Snapshot> SearchLoop::TakeSnapshot() {
+  FD_RETURN_IF_ERROR(Look());
   Snapshot snapshot(RunKind::kSearch);
   snapshot.PutModule(kNetwork, *supernet_);
   PutSgd(kWeightOptimizer, step_->weight_optimizer(),
@@ -320,6 +340,7 @@ absl::Status SearchLoop::Resume(const Snapshot& snapshot) {
   State state;
   FD_ASSIGN_OR_RETURN(const int64_t epoch, snapshot.Integer("epoch"));
   FD_ASSIGN_OR_RETURN(state.step, snapshot.Integer("step"));
+  state.looked_at = state.step;
   const int64_t last_step =
       epoch == config_.epochs() ? 0 : sampler_.steps_per_epoch();
   if (epoch < 0 || epoch > config_.epochs() || state.step < 0 ||
@@ -384,34 +405,104 @@ absl::Status SearchLoop::LoadModel(const Snapshot& snapshot) {
                   step_->alpha_optimizer());
 }
 
-absl::Status SearchLoop::RunStep(const std::vector<int64_t>& order) {
-  FD_RETURN_IF_ERROR(
-      step_->SetLearningRate(schedule_.LearningRate(state_.epoch)));
-  FD_RETURN_IF_ERROR(
-      step_->SetSkipNoise(NoiseOf(config_, state_.epoch, steps_done())));
+std::vector<torch::Tensor> SearchLoop::StepInputs(int64_t step) {
   const absl::Time start = absl::Now();
-  const Batch train =
-      ToDevice(train_batches_.Augmented(
-                   sampler_.WeightBatch(order, state_.step), state_.epoch),
-               device_);
-  Batch alpha;
-  if (!config_.single_level()) {
-    alpha = ToDevice(alpha_batches_.Augmented(sampler_.AlphaBatch(steps_done()),
-                                              steps_done()),
-                     device_);
+  const int64_t epoch = step / sampler_.steps_per_epoch();
+  const int64_t of_epoch = step % sampler_.steps_per_epoch();
+  if (input_epoch_ != epoch) {
+    input_epoch_ = epoch;
+    input_order_ = sampler_.EpochOrder(epoch);
   }
-  const absl::Time batches_made = absl::Now();
-  FD_ASSIGN_OR_RETURN(const StepResult result, step_->Run(train, alpha));
-  Add(state_.train, result.train);
-  if (result.alpha.has_value()) Add(state_.alpha, *result.alpha);
+  const bool pinned = device_.is_cuda();
+  std::vector<torch::Tensor> inputs;
+  const auto put = [&](const RawBatch& raw) {
+    inputs.insert(inputs.end(), {raw.bytes, raw.labels, raw.places});
+  };
+  put(train_batches_.Raw(sampler_.WeightBatch(input_order_, of_epoch), epoch,
+                         pinned));
+  if (!config_.single_level()) {
+    put(alpha_batches_.Raw(sampler_.AlphaBatch(step), step, pinned));
+  }
+  const torch::Tensor rates =
+      torch::empty({SearchStep::kRates},
+                   torch::TensorOptions(torch::kDouble).pinned_memory(pinned));
+  const auto values =
+      step_->Rates(step, schedule_.LearningRate(static_cast<int>(epoch)));
+  std::copy(values.begin(), values.end(), rates.mutable_data_ptr<double>());
+  inputs.push_back(rates);
+  state_.batch_seconds += absl::ToDoubleSeconds(absl::Now() - start);
+  return inputs;
+}
+
+void SearchLoop::Add(const StepResult& result) {
+  AddLoss(state_.train, result.train);
+  if (result.alpha.has_value()) AddLoss(state_.alpha, *result.alpha);
   state_.gradient_norm += result.gradient_norm;
   state_.correct += result.correct;
-  state_.train_images += train.labels.size(0);
-  state_.images += train.labels.size(0) +
-                   (alpha.labels.defined() ? alpha.labels.size(0) : 0);
-  state_.batch_seconds += absl::ToDoubleSeconds(batches_made - start);
-  state_.seconds += absl::ToDoubleSeconds(absl::Now() - start);
+  ++state_.looked_at;
+  state_.train_images = ImagesBefore(state_.looked_at);
+}
+
+int64_t SearchLoop::ImagesBefore(int64_t step) const {
+  return step < sampler_.steps_per_epoch()
+             ? step * config_.batch_size()
+             : (step - 1) * config_.batch_size() +
+                   sampler_.weights().last_batch_size();
+}
+
+absl::Status SearchLoop::Look() {
+  if (ahead_ == nullptr) return absl::OkStatus();
+  FD_ASSIGN_OR_RETURN(const std::vector<DeviceSteps::Finished> finished,
+                      ahead_->Finish());
+  for (const DeviceSteps::Finished& one : finished) {
+    const int64_t step = one.step % sampler_.steps_per_epoch();
+    const absl::StatusOr<StepResult> result = step_->Read(one.values);
+    FD_RETURN_IF_ERROR(
+        Annotate(result.status(), absl::StrCat("found of step ", step + 1)));
+    Add(*result);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SearchLoop::RunStep(const std::vector<int64_t>& order) {
+  const absl::Time start = absl::Now();
+  if (ahead_ == nullptr) {
+    FD_RETURN_IF_ERROR(
+        step_->SetLearningRate(schedule_.LearningRate(state_.epoch)));
+    FD_RETURN_IF_ERROR(
+        step_->SetSkipNoise(NoiseOf(config_, state_.epoch, steps_done())));
+    const Batch train =
+        ToDevice(train_batches_.Augmented(
+                     sampler_.WeightBatch(order, state_.step), state_.epoch),
+                 device_);
+    Batch alpha;
+    if (!config_.single_level()) {
+      alpha = ToDevice(alpha_batches_.Augmented(
+                           sampler_.AlphaBatch(steps_done()), steps_done()),
+                       device_);
+    }
+    state_.batch_seconds += absl::ToDoubleSeconds(absl::Now() - start);
+    FD_ASSIGN_OR_RETURN(const StepResult result, step_->Run(train, alpha));
+    Add(result);
+  } else {
+    const int64_t step = steps_done();
+    std::optional<int64_t> next;
+    if (step + 1 < config_.epochs() * sampler_.steps_per_epoch()) {
+      next = step + 1;
+    }
+    FD_RETURN_IF_ERROR(ahead_->Run(step, next));
+    step_->CountStep();
+    // Also after the first step of an epoch, for the progress.
+    if (state_.looked_at == 0 ||
+        ahead_->pending() == DeviceSteps::kMostPending) {
+      FD_RETURN_IF_ERROR(Look());
+    }
+  }
   ++state_.step;
+  state_.images =
+      ImagesBefore(state_.step) +
+      (config_.single_level() ? 0 : state_.step * config_.batch_size());
+  state_.seconds += absl::ToDoubleSeconds(absl::Now() - start);
   return absl::OkStatus();
 }
 
@@ -459,10 +550,11 @@ absl::optional<int> SearchLoop::EarlyStop() const {
   return absl::nullopt;
 }
 
-absl::Status SearchLoop::KeepEpoch(const RunFolder& folder) const {
+absl::Status SearchLoop::KeepEpoch(const RunFolder& folder) {
   const int ended = state_.epoch - 1;
+  FD_ASSIGN_OR_RETURN(const Snapshot snapshot, TakeSnapshot());
   FD_RETURN_IF_ERROR(
-      folder.Write(KeptEpochName(ended), SerializeCheckpoint(TakeSnapshot())));
+      folder.Write(KeptEpochName(ended), SerializeCheckpoint(snapshot)));
   const int too_old = ended - kMostEpochsBack - 1;
   if (too_old < 0) return absl::OkStatus();
   return folder.Remove(KeptEpochName(too_old));
@@ -532,6 +624,7 @@ absl::StatusOr<double> SearchLoop::MeasureEigenvalue(RunLog& log) {
 
 absl::Status SearchLoop::EndEpoch(const RunFolder& folder, Progress& progress,
                                   RunLog& log) {
+  FD_RETURN_IF_ERROR(Look());
   const float threshold = static_cast<float>(config_.op_threshold());
   FD_ASSIGN_OR_RETURN(const Decision decision,
                       Decide(NormalWeights(), ReduceWeights(), threshold));
@@ -669,9 +762,9 @@ absl::StatusOr<SearchResult> SearchLoop::Run(const RunFolder& folder,
       StepReport report;
       report.epoch = epoch;
       report.step = static_cast<int>(state_.step) - 1;
-      report.train_loss = state_.train.total / state_.step;
+      report.train_loss = state_.train.total / state_.looked_at;
       if (!config_.single_level()) {
-        report.alpha_loss = state_.alpha.total / state_.step;
+        report.alpha_loss = state_.alpha.total / state_.looked_at;
       }
       report.train_top1 =
           static_cast<double>(state_.correct) / state_.train_images;

@@ -17,12 +17,14 @@
 #include "fairdarts/decision.h"
 #include "fairdarts/search_step.h"
 #include "genotypes/genotype.h"
+#include "training/accelerator/device_steps.h"
 #include "training/checkpoint/snapshot.h"
 #include "training/checkpoint/stop_signals.h"
 #include "training/classification.h"
 #include "training/config.pb.h"
 #include "training/data/batch.h"
 #include "training/data/dataset.h"
+#include "training/data/device_augment.h"
 #include "training/data/sampler.h"
 #include "training/genotype_choice.h"
 #include "training/history.h"
@@ -66,8 +68,13 @@ class SearchLoop {
   // Network, optimisers and batches of a resolved configuration. `dataset` is
   // a training split and must outlive the loop. Usage errors name the flag
   // that does not fit the data. Writes nothing.
+  //
+  // On a GPU steps are asked for ahead of their results (DeviceSteps), but for
+  // those of second order and with noise, which wait for it: a loss that is not
+  // finite is found some steps later, before anything is written. `ahead` does
+  // the same on the CPU, for tests.
   static absl::StatusOr<std::unique_ptr<SearchLoop>> Create(
-      const SearchConfig& config, const Dataset* dataset);
+      const SearchConfig& config, const Dataset* dataset, bool ahead = false);
 
   // Takes the state of a checkpoint over. A model-file error where it does not
   // fit the configuration, or was made with other data; the loop is of no
@@ -108,7 +115,8 @@ class SearchLoop {
     double gradient_norm = 0;
     int64_t correct = 0;
     int64_t train_images = 0;
-    int64_t images = 0;  // of both halves
+    int64_t looked_at = 0;  // steps that the sums above are of
+    int64_t images = 0;     // of both halves
     double seconds = 0;
     // Over the whole run.
     double run_seconds = 0;
@@ -122,8 +130,8 @@ class SearchLoop {
   };
 
   SearchLoop(const SearchConfig& config, const Dataset* dataset,
-             torch::Device device, LrSchedule schedule, SearchSampler sampler,
-             BatchMaker train, BatchMaker alpha,
+             torch::Device device, bool ahead, LrSchedule schedule,
+             SearchSampler sampler, BatchMaker train, BatchMaker alpha,
              std::shared_ptr<Supernet> supernet,
              std::unique_ptr<SearchStep> step);
 
@@ -131,7 +139,16 @@ class SearchLoop {
   EdgeMatrix NormalWeights() const;
   EdgeMatrix ReduceWeights() const;
 
-  Snapshot TakeSnapshot() const;
+  // What a step of the run reads on the device: the training batch, the alpha
+  // batch where there is one, and the rates.
+  std::vector<torch::Tensor> StepInputs(int64_t step);
+  // Waits for the steps that were asked for.
+  absl::Status Look();
+  void Add(const StepResult& result);
+  // Images of the weights' half in the steps of an epoch before step `step`.
+  int64_t ImagesBefore(int64_t step) const;
+
+  absl::StatusOr<Snapshot> TakeSnapshot();
   absl::Status RunStep(const std::vector<int64_t>& order);
   // The first so many of it, without augmentation.
   absl::StatusOr<Classification> ClassifyAlphaHalf(int64_t images);
@@ -139,7 +156,7 @@ class SearchLoop {
   absl::optional<int> EarlyStop() const;
   absl::Status ReturnTo(int epoch, const RunFolder& folder, RunLog& log);
   // What an early stop may return to: the states after the last epochs.
-  absl::Status KeepEpoch(const RunFolder& folder) const;
+  absl::Status KeepEpoch(const RunFolder& folder);
   absl::Status RemoveKeptEpochs(const RunFolder& folder) const;
   // Network, alphas and their optimisers.
   absl::Status LoadModel(const Snapshot& snapshot);
@@ -159,6 +176,11 @@ class SearchLoop {
   const BatchMaker alpha_batches_;
   const std::shared_ptr<Supernet> supernet_;
   const std::unique_ptr<SearchStep> step_;
+  const DeviceAugmenter augmenter_;
+  std::unique_ptr<DeviceSteps> ahead_;  // none where steps are waited for
+  // Of the last epoch that StepInputs() was asked for.
+  int64_t input_epoch_ = -1;
+  std::vector<int64_t> input_order_;
   State state_;
 };
 

@@ -34,6 +34,7 @@
 #include "genotypes/proto_io.h"
 #include "genotypes/python_literal.h"
 #include "tests/status_matchers.h"
+#include "tests/test_device.h"
 #include "training/checkpoint/checkpoint_file.h"
 #include "training/checkpoint/checkpoint_folder.h"
 #include "training/config.h"
@@ -113,11 +114,21 @@ struct RunOutcome {
   }
 };
 
-// Runs a search in a new folder, stopped after `lines` lines.
+// `config`, or where steps are made ahead and there is a GPU, on it.
+SearchConfig OnDevice(SearchConfig config, bool ahead) {
+  if (ahead && !TestDevice().is_cpu()) {
+    config.set_device(SearchConfig::CUDA);
+    config.set_deterministic(true);
+  }
+  return config;
+}
+
+// Runs a search in a new folder, stopped after `lines` lines; `ahead` as on a
+// GPU.
 RunOutcome RunSearch(const SearchConfig& config, const Dataset& dataset,
-                     int64_t lines = kNever) {
+                     int64_t lines = kNever, bool ahead = false) {
   RunOutcome outcome;
-  auto loop = SearchLoop::Create(config, &dataset);
+  auto loop = SearchLoop::Create(OnDevice(config, ahead), &dataset, ahead);
   if (!loop.ok()) {
     outcome.result = loop.status();
     return outcome;
@@ -137,10 +148,10 @@ RunOutcome RunSearch(const SearchConfig& config, const Dataset& dataset,
 // Goes on with it from `snapshot` in a new loop and the same folder.
 RunOutcome ResumeSearch(const RunOutcome& stopped, const Snapshot& snapshot,
                         const SearchConfig& config, const Dataset& dataset,
-                        int64_t lines = kNever) {
+                        int64_t lines = kNever, bool ahead = false) {
   RunOutcome outcome;
   outcome.folder = stopped.folder;
-  auto loop = SearchLoop::Create(config, &dataset);
+  auto loop = SearchLoop::Create(OnDevice(config, ahead), &dataset, ahead);
   EXPECT_THAT(loop, IsOk());
   auto folder = RunFolder::Open(stopped.folder);
   EXPECT_THAT(folder, IsOk());
@@ -423,6 +434,74 @@ TEST(SearchLoopTest, ASearchGoesOnWithTheOtherEngine) {
               1e-5)
         << name;
   }
+}
+
+// Steps that are asked for before the last ones are done, as on a GPU: the
+// same batches and rates, in other operations.
+TEST(SearchLoopTest, AsOnAGpuItSearchesTheSameUpToRounding) {
+  at::set_num_threads(1);
+  const Dataset dataset = Stripes(50);
+  for (const bool single_level : {false, true}) {
+    std::vector<const char*> flags = {"--engine=plain", "--epochs=1",
+                                      "--cutout", "--cutout_length=4"};
+    if (single_level) flags.push_back("--single_level");
+    const SearchConfig config = TinyConfig(flags);
+    const RunOutcome expected = RunSearch(config, dataset);
+    const RunOutcome actual =
+        RunSearch(config, dataset, kNever, /*ahead=*/true);
+    ASSERT_THAT(expected.result, IsOk());
+    ASSERT_THAT(actual.result, IsOk());
+    const Snapshot expected_end = expected.State();
+    const Snapshot actual_end = actual.State();
+    for (const char* const name : {"alphas/normal", "alphas/reduce"}) {
+      // As for two engines above.
+      EXPECT_LT((*expected_end.Tensor(name) - *actual_end.Tensor(name))
+                    .abs()
+                    .max()
+                    .item<double>(),
+                1e-5)
+          << name;
+    }
+    EXPECT_THAT(actual_end.Integer("alpha_optimizer/normal/step"),
+                IsOkAndHolds(5));
+    EXPECT_NEAR(actual.result->valid_loss, expected.result->valid_loss, 1e-3);
+  }
+}
+
+TEST(SearchLoopTest, AsOnAGpuStoppedAnywhereItEndsWithTheSameBytes) {
+  at::set_num_threads(1);
+  const Dataset dataset = Stripes(50);
+  const SearchConfig config =
+      TinyConfig({"--engine=plain", "--report_freq=1", "--batch_size=1",
+                  "--steps_per_epoch=20", "--checkpoint_steps=7"});
+  const RunOutcome whole = RunSearch(config, dataset, kNever, /*ahead=*/true);
+  ASSERT_THAT(whole.result, IsOk());
+  // Before, at and behind the steps at which values are looked at.
+  for (const int64_t lines : {1, 9, 17, 18, 30}) {
+    const RunOutcome stopped =
+        RunSearch(config, dataset, lines, /*ahead=*/true);
+    ASSERT_THAT(stopped.result, ExitCodeIs(ExitCode::kTerminated));
+    const RunOutcome resumed =
+        ResumeSearch(stopped, stopped.State(), config, dataset, kNever,
+                     /*ahead=*/true);
+    ASSERT_THAT(resumed.result, IsOk());
+    for (const char* const name : {"normal_weight.npy", "reduce_weight.npy",
+                                   "metrics.csv", "weights.safetensors"}) {
+      EXPECT_TRUE(resumed.File(name) == whole.File(name)) << name << lines;
+    }
+  }
+}
+
+TEST(SearchLoopTest, AsOnAGpuALossThatIsNotFiniteIsFoundBeforeFilesAre) {
+  const Dataset dataset = Stripes(50);
+  const RunOutcome run = RunSearch(
+      TinyConfig({"--engine=plain", "--learning_rate=1e38"}), dataset, kNever,
+      /*ahead=*/true);
+  EXPECT_THAT(run.result, ExitCodeIs(ExitCode::kNumbers));
+  EXPECT_THAT(std::string(run.result.status().message()),
+              HasSubstr("found of step 2: "));
+  EXPECT_FALSE(run.Has("metrics.csv") &&
+               absl::StrContains(run.File("metrics.csv"), "\n0,"));
 }
 
 // The values of a column of a csv text.

@@ -60,6 +60,13 @@ void LogStart(const TrainConfig& config, const Dataset& dataset,
       cost.total.macs * 1e-6, config.epochs(), loop.sampler().steps_per_epoch(),
       config.batch_size(), at::get_num_threads()));
   log.Info(loop.engine());
+  if (config.device() == TrainConfig::CUDA) {
+    log.Info(absl::StrCat("steps on the GPU: ",
+                          config.cuda_graph()
+                              ? "recorded as a CUDA graph, but for an epoch's "
+                                "smaller last one"
+                              : "one operation after another"));
+  }
 }
 
 void LogResult(const TrainResult& result, const RunFolder& folder,

@@ -18,11 +18,11 @@
 #include "fairdarts/base/status.h"
 #include "genotypes/python_literal.h"
 #include "ops/autocast.h"
+#include "ops/device.h"
 #include "ops/torch_status.h"
 #include "search_space/initialization.h"
 #include "training/checkpoint/checkpointer.h"
 #include "training/data_record.h"
-#include "training/device.h"
 #include "training/memory_format.h"
 #include "training/network_weights.h"
 #include "training/train_config.h"
@@ -95,8 +95,8 @@ absl::StatusOr<std::string> TakeBytes(const Snapshot& snapshot,
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TrainLoop>> TrainLoop::Create(
-    const TrainConfig& config, const Genotype& genotype,
-    const Dataset* dataset) {
+    const TrainConfig& config, const Genotype& genotype, const Dataset* dataset,
+    bool ahead) {
   FD_ASSIGN_OR_RETURN(
       const torch::Device device,
       FindDevice(config.device() == TrainConfig::CUDA, config.deterministic()));
@@ -121,13 +121,14 @@ absl::StatusOr<std::unique_ptr<TrainLoop>> TrainLoop::Create(
                       Batches(config, dataset, channels_last));
   FD_ASSIGN_OR_RETURN(std::unique_ptr<TrainStep> step,
                       TrainStep::Create(network.network, StepOptions(config)));
-  return absl::WrapUnique(new TrainLoop(config, dataset, device, schedule,
+  return absl::WrapUnique(new TrainLoop(config, dataset, device,
+                                        ahead || !device.is_cpu(), schedule,
                                         std::move(sampler), std::move(batches),
                                         std::move(network), std::move(step)));
 }
 
 TrainLoop::TrainLoop(const TrainConfig& config, const Dataset* dataset,
-                     torch::Device device, LrSchedule schedule,
+                     torch::Device device, bool ahead, LrSchedule schedule,
                      EpochSampler sampler, BatchMaker batches,
                      TrainNetwork network, std::unique_ptr<TrainStep> step)
     : config_(config),
@@ -138,7 +139,17 @@ TrainLoop::TrainLoop(const TrainConfig& config, const Dataset* dataset,
       batches_(std::move(batches)),
       network_(std::move(network.network)),
       engine_(std::move(network.engine)),
-      step_(std::move(step)) {
+      step_(std::move(step)),
+      augmenter_(batches_.AugmenterOn(device)) {
+  if (ahead) {
+    ahead_ = std::make_unique<DeviceSteps>(
+        device_, config_.cuda_graph(),
+        [this](int64_t step) { return StepInputs(step); },
+        [this](const std::vector<torch::Tensor>& in) {
+          return step_->Launch({augmenter_.Apply(in[0], in[2]), in[1]}, in[3],
+                               in[4]);
+        });
+  }
   state_.metrics = TrainMetricsHeader();
   state_.timing = TimingHeader();
 }
@@ -150,7 +161,8 @@ int64_t TrainLoop::steps_done() const {
 // Batches, orders of samples and dropped paths are functions of the seed, the
 // epoch and the step, so these say where every random stream and the sampler
 // stand.
-Snapshot TrainLoop::TakeSnapshot() const {
+absl::StatusOr<Snapshot> TrainLoop::TakeSnapshot() {
+  FD_RETURN_IF_ERROR(Look());
   Snapshot snapshot(RunKind::kTrain);
   step_->PutInto(snapshot);
   snapshot.PutText("config", TrainConfigText(config_));
@@ -186,6 +198,7 @@ absl::Status TrainLoop::Resume(const Snapshot& snapshot) {
   State state;
   FD_ASSIGN_OR_RETURN(const int64_t epoch, snapshot.Integer("epoch"));
   FD_ASSIGN_OR_RETURN(state.step, snapshot.Integer("step"));
+  state.looked_at = state.step;
   if (epoch < 0 || epoch > config_.epochs() || state.step < 0 ||
       state.step > sampler_.steps_per_epoch()) {
     return snapshot.Error(absl::StrCat(
@@ -224,21 +237,87 @@ absl::Status TrainLoop::Resume(const Snapshot& snapshot) {
   return absl::OkStatus();
 }
 
-absl::Status TrainLoop::RunStep(const std::vector<int64_t>& order) {
-  const absl::Time start = absl::Now();
-  const Batch batch = ToDevice(
-      batches_.Augmented(sampler_.Batch(order, state_.step), state_.epoch),
-      device_);
-  FD_ASSIGN_OR_RETURN(
-      const TrainStepResult result,
-      step_->Run(batch, schedule_.LearningRate(state_.epoch),
-                 DroppedPaths(config_, state_.epoch, state_.step)));
+std::vector<torch::Tensor> TrainLoop::StepInputs(int64_t step) {
+  const int64_t epoch = step / sampler_.steps_per_epoch();
+  const int64_t of_epoch = step % sampler_.steps_per_epoch();
+  if (input_epoch_ != epoch) {
+    input_epoch_ = epoch;
+    input_order_ = sampler_.Order(epoch);
+  }
+  const auto options =
+      torch::TensorOptions(torch::kFloat).pinned_memory(device_.is_cuda());
+  const RawBatch raw = batches_.Raw(sampler_.Batch(input_order_, of_epoch),
+                                    epoch, device_.is_cuda());
+  const int64_t images = raw.labels.size(0);
+  const int64_t paths = network_->paths();
+  const torch::Tensor scales = torch::empty({paths, images}, options);
+  const std::vector<float> drawn =
+      DroppedPaths(config_, static_cast<int>(epoch), of_epoch)
+          .DrawScales(paths * images);
+  std::copy(drawn.begin(), drawn.end(), scales.mutable_data_ptr<float>());
+  const torch::Tensor rates =
+      torch::empty({TrainStep::kRates}, options.dtype(torch::kDouble));
+  const auto values =
+      step_->Rates(step, schedule_.LearningRate(static_cast<int>(epoch)));
+  std::copy(values.begin(), values.end(), rates.mutable_data_ptr<double>());
+  return {raw.bytes, raw.labels, raw.places, rates, scales};
+}
+
+void TrainLoop::Add(const TrainStepResult& result) {
   state_.loss += result.loss;
   state_.gradient_norm += result.gradient_norm;
   state_.correct += result.correct;
-  state_.images += batch.labels.size(0);
-  state_.seconds += absl::ToDoubleSeconds(absl::Now() - start);
+  ++state_.looked_at;
+}
+
+int64_t TrainLoop::ImagesBefore(int64_t step) const {
+  return step < sampler_.steps_per_epoch()
+             ? step * config_.batch_size()
+             : (step - 1) * config_.batch_size() + sampler_.last_batch_size();
+}
+
+absl::Status TrainLoop::Look() {
+  if (ahead_ == nullptr) return absl::OkStatus();
+  FD_ASSIGN_OR_RETURN(const std::vector<DeviceSteps::Finished> finished,
+                      ahead_->Finish());
+  for (const DeviceSteps::Finished& one : finished) {
+    const int64_t step = one.step % sampler_.steps_per_epoch();
+    const absl::StatusOr<TrainStepResult> result = TrainStep::Read(one.values);
+    FD_RETURN_IF_ERROR(
+        Annotate(result.status(), absl::StrCat("found of step ", step + 1)));
+    Add(*result);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TrainLoop::RunStep(const std::vector<int64_t>& order) {
+  const absl::Time start = absl::Now();
+  if (ahead_ == nullptr) {
+    const Batch batch = ToDevice(
+        batches_.Augmented(sampler_.Batch(order, state_.step), state_.epoch),
+        device_);
+    FD_ASSIGN_OR_RETURN(
+        const TrainStepResult result,
+        step_->Run(batch, schedule_.LearningRate(state_.epoch),
+                   DroppedPaths(config_, state_.epoch, state_.step)));
+    Add(result);
+  } else {
+    const int64_t step = steps_done();
+    std::optional<int64_t> next;
+    if (step + 1 < config_.epochs() * sampler_.steps_per_epoch()) {
+      next = step + 1;
+    }
+    FD_RETURN_IF_ERROR(ahead_->Run(step, next));
+    step_->CountStep();
+    // Also after the first step of an epoch, for the progress.
+    if (state_.looked_at == 0 ||
+        ahead_->pending() == DeviceSteps::kMostPending) {
+      FD_RETURN_IF_ERROR(Look());
+    }
+  }
   ++state_.step;
+  state_.images = ImagesBefore(state_.step);
+  state_.seconds += absl::ToDoubleSeconds(absl::Now() - start);
   return absl::OkStatus();
 }
 
@@ -267,6 +346,7 @@ absl::Status TrainLoop::TryEvaluation(Progress& progress) {
 
 absl::Status TrainLoop::EndEpoch(const RunFolder& folder, Progress& progress,
                                  RunLog& log) {
+  FD_RETURN_IF_ERROR(Look());
   const auto steps = static_cast<double>(state_.step);
   TrainEpochMetrics metrics;
   metrics.epoch = state_.epoch;
@@ -329,7 +409,7 @@ absl::Status TrainLoop::EndEpoch(const RunFolder& folder, Progress& progress,
   ++state_.epoch;
   state_.step = 0;
   state_.loss = state_.gradient_norm = state_.seconds = 0;
-  state_.correct = state_.images = 0;
+  state_.correct = state_.images = state_.looked_at = 0;
   return absl::OkStatus();
 }
 
@@ -387,9 +467,9 @@ absl::StatusOr<TrainResult> TrainLoop::Run(const RunFolder& folder,
       StepReport report;
       report.epoch = epoch;
       report.step = static_cast<int>(state_.step) - 1;
-      report.train_loss = state_.loss / static_cast<double>(state_.step);
+      report.train_loss = state_.loss / static_cast<double>(state_.looked_at);
       report.train_top1 = static_cast<double>(state_.correct) /
-                          static_cast<double>(state_.images);
+                          static_cast<double>(ImagesBefore(state_.looked_at));
       report.images = state_.images - images_before;
       progress.Step(report);
     }

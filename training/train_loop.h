@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -14,6 +15,7 @@
 #include "genotypes/genotype.h"
 #include "search_space/derived_network.h"
 #include "torch/types.h"
+#include "training/accelerator/device_steps.h"
 #include "training/checkpoint/checkpoint_folder.h"
 #include "training/checkpoint/snapshot.h"
 #include "training/checkpoint/step_guard.h"
@@ -21,6 +23,7 @@
 #include "training/classification.h"
 #include "training/data/batch.h"
 #include "training/data/dataset.h"
+#include "training/data/device_augment.h"
 #include "training/data/epoch_sampler.h"
 #include "training/progress.h"
 #include "training/run_folder.h"
@@ -49,9 +52,13 @@ class TrainLoop {
   // Network, optimiser and batches of a resolved configuration. `dataset` is a
   // training split and must outlive the loop. Usage errors name the flag that
   // does not fit the data. Writes nothing.
+  //
+  // On a GPU steps are asked for ahead of their results (DeviceSteps): a loss
+  // that is not finite is found some steps later, before anything is written.
+  // `ahead` does the same on the CPU, for tests.
   static absl::StatusOr<std::unique_ptr<TrainLoop>> Create(
       const TrainConfig& config, const Genotype& genotype,
-      const Dataset* dataset);
+      const Dataset* dataset, bool ahead = false);
 
   // Takes the state of a checkpoint over. After an error the loop is of no
   // further use.
@@ -81,6 +88,7 @@ class TrainLoop {
     double gradient_norm = 0;
     int64_t correct = 0;
     int64_t images = 0;
+    int64_t looked_at = 0;  // steps that loss and correct are of
     double seconds = 0;
     std::string metrics;  // kTrainMetrics and kTimingFile so far
     std::string timing;
@@ -91,11 +99,20 @@ class TrainLoop {
   };
 
   TrainLoop(const TrainConfig& config, const Dataset* dataset,
-            torch::Device device, LrSchedule schedule, EpochSampler sampler,
-            BatchMaker batches, TrainNetwork network,
+            torch::Device device, bool ahead, LrSchedule schedule,
+            EpochSampler sampler, BatchMaker batches, TrainNetwork network,
             std::unique_ptr<TrainStep> step);
 
-  Snapshot TakeSnapshot() const;
+  // What a step of the run reads on the device, of which the last two are the
+  // rates and the factors of the dropped paths.
+  std::vector<torch::Tensor> StepInputs(int64_t step);
+  // Waits for the steps that were asked for.
+  absl::Status Look();
+  void Add(const TrainStepResult& result);
+  // Images of the steps of an epoch before step `step` of it.
+  int64_t ImagesBefore(int64_t step) const;
+
+  absl::StatusOr<Snapshot> TakeSnapshot();
   // The files as they were at this point of the run: what a later part of a
   // course that was left has written must not stay.
   absl::Status WriteFiles(const RunFolder& folder) const;
@@ -117,6 +134,11 @@ class TrainLoop {
   const std::shared_ptr<DerivedNetwork> network_;
   const std::string engine_;
   const std::unique_ptr<TrainStep> step_;
+  const DeviceAugmenter augmenter_;
+  std::unique_ptr<DeviceSteps> ahead_;  // none where steps are waited for
+  // Of the last epoch that StepInputs() was asked for.
+  int64_t input_epoch_ = -1;
+  std::vector<int64_t> input_order_;
   State state_;
 };
 

@@ -23,6 +23,7 @@
 #include "fairdarts/runtime/model_file.h"
 #include "genotypes/catalog.h"
 #include "tests/status_matchers.h"
+#include "tests/test_device.h"
 #include "training/data/stripes.h"
 #include "training/timing.h"
 #include "training/train_config.h"
@@ -91,12 +92,17 @@ struct Outcome {
 };
 
 // Runs a training, stopped after `lines` lines, in a new folder, or goes on
-// with the one in `folder`.
-Outcome RunTraining(const TrainConfig& config, const Dataset& dataset,
+// with the one in `folder`; `ahead` as on a GPU, and on one where there is.
+Outcome RunTraining(TrainConfig config, const Dataset& dataset,
                     int64_t lines = kNever, absl::string_view folder = "",
-                    absl::string_view genotype = "FairDARTS_b") {
+                    absl::string_view genotype = "FairDARTS_b",
+                    bool ahead = false) {
+  if (ahead && !TestDevice().is_cpu()) {
+    config.set_device(TrainConfig::CUDA);
+    config.set_deterministic(true);
+  }
   Outcome outcome;
-  auto loop = TrainLoop::Create(config, Published(genotype), &dataset);
+  auto loop = TrainLoop::Create(config, Published(genotype), &dataset, ahead);
   if (!loop.ok()) {
     outcome.result = loop.status();
     return outcome;
@@ -206,7 +212,8 @@ struct ResumeCase {
   std::vector<const char*> flags;
   int64_t lines;  // that the whole run writes: one a step and one an epoch
   const char* genotype = "FairDARTS_b";
-  int size = 8;  // of the images
+  int size = 8;        // of the images
+  bool ahead = false;  // steps as on a GPU
 };
 
 const ResumeCase kResumeCases[] = {
@@ -229,6 +236,14 @@ const ResumeCase kResumeCases[] = {
      {"--engine=plain", "--drop_path_prob=0.3"},
      3 * (8 + 1),
      "DARTS_V2"},
+    {"AsOnAGpu",
+     {"--engine=plain", "--drop_path_prob=0.3", "--ema_decay=0.9",
+      "--batch_size=2", "--checkpoint_steps=5", "--crop_and_flip", "--cutout",
+      "--cutout_length=4"},
+     3 * (24 + 1),
+     "DARTS_V2",
+     8,
+     true},
 };
 
 class TrainResumeTest : public ::testing::TestWithParam<ResumeCase> {
@@ -240,8 +255,8 @@ TEST_P(TrainResumeTest, StoppedAnywhereEndsWithTheSameBytes) {
   const ResumeCase& test_case = GetParam();
   const Dataset dataset = Stripes(60, test_case.size);
   const TrainConfig config = ConfigOf(test_case.flags);
-  const Outcome whole =
-      RunTraining(config, dataset, kNever, "", test_case.genotype);
+  const Outcome whole = RunTraining(config, dataset, kNever, "",
+                                    test_case.genotype, test_case.ahead);
   ASSERT_THAT(whole.result, IsOk());
   RandomStream random("train_loop_test", {Fnv1a64(test_case.name)});
   for (int i = 0; i < 5; ++i) {
@@ -249,10 +264,12 @@ TEST_P(TrainResumeTest, StoppedAnywhereEndsWithTheSameBytes) {
     const auto lines =
         static_cast<int64_t>(1 + random.Below(test_case.lines - 1));
     SCOPED_TRACE(absl::StrCat("stopped after ", lines, " lines"));
-    Outcome run = RunTraining(config, dataset, lines, "", test_case.genotype);
+    Outcome run = RunTraining(config, dataset, lines, "", test_case.genotype,
+                              test_case.ahead);
     ASSERT_THAT(run.result, ExitCodeIs(ExitCode::kTerminated));
     EXPECT_FALSE(run.Has(kTrainResult));
-    run = RunTraining(config, dataset, kNever, run.folder, test_case.genotype);
+    run = RunTraining(config, dataset, kNever, run.folder, test_case.genotype,
+                      test_case.ahead);
     ExpectSameRun(run, whole);
   }
 }
@@ -262,6 +279,51 @@ INSTANTIATE_TEST_SUITE_P(Runs, TrainResumeTest,
                          [](const ::testing::TestParamInfo<ResumeCase>& info) {
                            return std::string(info.param.name);
                          });
+
+// The same batches, paths, rates and averages, in other operations.
+TEST_F(TrainLoopTest, AsOnAGpuItTrainsTheSameUpToRounding) {
+  const Dataset dataset = Stripes(60);
+  const TrainConfig config = ConfigOf(
+      {"--engine=plain", "--drop_path_prob=0.3", "--ema_decay=0.9",
+       "--crop_and_flip", "--cutout", "--cutout_length=4", "--batch_size=13",
+       "--epochs=2", "--warmup_epochs=1", "--label_smoothing=0.1"});
+  const Outcome expected = RunTraining(config, dataset, kNever, "", "DARTS_V2");
+  const Outcome actual =
+      RunTraining(config, dataset, kNever, "", "DARTS_V2", /*ahead=*/true);
+  ASSERT_THAT(expected.result, IsOk());
+  ASSERT_THAT(actual.result, IsOk());
+  const std::vector<std::string> rows[] = {
+      absl::StrSplit(expected.File(kTrainMetrics), '\n'),
+      absl::StrSplit(actual.File(kTrainMetrics), '\n')};
+  ASSERT_EQ(rows[0].size(), rows[1].size());
+  EXPECT_EQ(rows[0][0], rows[1][0]);
+  for (size_t row = 1; row + 1 < rows[0].size(); ++row) {
+    const std::vector<std::string> fields[] = {
+        absl::StrSplit(rows[0][row], ','), absl::StrSplit(rows[1][row], ',')};
+    ASSERT_EQ(fields[0].size(), fields[1].size());
+    for (size_t i = 0; i < fields[0].size(); ++i) {
+      double values[2];
+      ASSERT_TRUE(absl::SimpleAtod(fields[0][i], &values[0]));
+      ASSERT_TRUE(absl::SimpleAtod(fields[1][i], &values[1]));
+      // Eight steps at a rate of 0.05 carry a rounding of 6e-8 on, each at
+      // most some times as far as the one before; a batch, a path or a rate
+      // that is another's shows in the first digits.
+      EXPECT_NEAR(values[0], values[1], 1e-3 * (1 + std::abs(values[0])))
+          << rows[0][0] << ": " << fields[0][i];
+    }
+  }
+}
+
+TEST_F(TrainLoopTest, AsOnAGpuALossThatIsNotFiniteIsFoundBeforeFilesAre) {
+  const Dataset dataset = Stripes(60);
+  const Outcome run = RunTraining(
+      ConfigOf({"--engine=plain", "--batch_size=2", "--learning_rate=1e38"}),
+      dataset, kNever, "", "FairDARTS_b", /*ahead=*/true);
+  EXPECT_THAT(run.result, ExitCodeIs(ExitCode::kNumbers));
+  EXPECT_THAT(std::string(run.result.status().message()),
+              HasSubstr("found of step 2: the training loss is"));
+  EXPECT_FALSE(run.Has(kLastWeights));
+}
 
 TEST_F(TrainLoopTest, StoppedAgainAndAgainEndsWithTheSameBytes) {
   const Dataset dataset = Stripes(60);

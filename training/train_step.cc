@@ -8,6 +8,7 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "fairdarts/base/check.h"
 #include "fairdarts/base/status.h"
 #include "ops/autocast.h"
 #include "ops/torch_status.h"
@@ -41,6 +42,16 @@ absl::Status Check(const TrainStepOptions& options) {
   return fraction("average_decay", options.average_decay);
 }
 
+absl::Status CheckLoss(double loss) {
+  if (std::isfinite(loss)) return absl::OkStatus();
+  return NumbersError(absl::StrCat("the training loss is ", loss));
+}
+
+absl::Status CheckNorm(double norm) {
+  if (std::isfinite(norm)) return absl::OkStatus();
+  return NumbersError(absl::StrCat("the norm of the gradients is ", norm));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TrainStep>> TrainStep::Create(
@@ -72,9 +83,8 @@ absl::StatusOr<TrainStepResult> TrainStep::Run(const Batch& batch,
   return CatchTorch([&] { return RunOrThrow(batch, learning_rate, dropper); });
 }
 
-absl::StatusOr<TrainStepResult> TrainStep::RunOrThrow(const Batch& batch,
-                                                      double learning_rate,
-                                                      PathDropper& dropper) {
+TrainStep::Forwarded TrainStep::Forward(const Batch& batch,
+                                        PathDropper& dropper) {
   const auto cross_entropy = [&](const torch::Tensor& logits) {
     return torch::nn::functional::cross_entropy(
         logits.to(torch::kFloat), batch.labels,
@@ -92,18 +102,20 @@ absl::StatusOr<TrainStepResult> TrainStep::RunOrThrow(const Batch& batch,
     loss = loss +
            options_.auxiliary_weight * cross_entropy(output.auxiliary_logits);
   }
+  return {loss, output.logits};
+}
+
+absl::StatusOr<TrainStepResult> TrainStep::RunOrThrow(const Batch& batch,
+                                                      double learning_rate,
+                                                      PathDropper& dropper) {
+  const Forwarded forwarded = Forward(batch, dropper);
   TrainStepResult result;
-  result.loss = loss.item<double>();
-  if (!std::isfinite(result.loss)) {
-    return NumbersError(absl::StrCat("the training loss is ", result.loss));
-  }
+  result.loss = forwarded.loss.item<double>();
+  FD_RETURN_IF_ERROR(CheckLoss(result.loss));
   optimizer_.zero_grad();
-  loss.backward();
+  forwarded.loss.backward();
   result.gradient_norm = optimizer_.GradientNorm();
-  if (!std::isfinite(result.gradient_norm)) {
-    return NumbersError(
-        absl::StrCat("the norm of the gradients is ", result.gradient_norm));
-  }
+  FD_RETURN_IF_ERROR(CheckNorm(result.gradient_norm));
   for (torch::optim::OptimizerParamGroup& group : optimizer_.param_groups()) {
     group.options().set_lr(learning_rate);
   }
@@ -112,8 +124,41 @@ absl::StatusOr<TrainStepResult> TrainStep::RunOrThrow(const Batch& batch,
 
   const torch::NoGradGuard no_gradients;
   result.correct =
-      output.logits.argmax(1).eq(batch.labels).sum().item<int64_t>();
+      forwarded.logits.argmax(1).eq(batch.labels).sum().item<int64_t>();
   return result;
+}
+
+std::array<double, TrainStep::kRates> TrainStep::Rates(
+    int64_t step, double learning_rate) const {
+  return {learning_rate, average_.has_value() ? average_->WeightOf(step) : 0};
+}
+
+torch::Tensor TrainStep::Launch(const Batch& batch, const torch::Tensor& rates,
+                                const torch::Tensor& path_scales) {
+  PathDropper dropper(path_scales);
+  const Forwarded forwarded = Forward(batch, dropper);
+  optimizer_.zero_grad();
+  forwarded.loss.backward();
+  const torch::Tensor norm = optimizer_.NormTensor();
+  optimizer_.ClippedStep(norm, options_.gradient_clip, rates[0]);
+  if (average_.has_value()) average_->Update(rates[1]);
+
+  const torch::NoGradGuard no_gradients;
+  return torch::stack(
+      {forwarded.loss.detach().to(torch::kDouble), norm,
+       forwarded.logits.argmax(1).eq(batch.labels).sum().to(torch::kDouble)});
+}
+
+absl::StatusOr<TrainStepResult> TrainStep::Read(const torch::Tensor& values) {
+  FD_CHECK_EQ(values.numel(), kValues);
+  const double* v = values.const_data_ptr<double>();
+  FD_RETURN_IF_ERROR(CheckLoss(v[0]));
+  FD_RETURN_IF_ERROR(CheckNorm(v[1]));
+  return TrainStepResult{v[0], v[1], static_cast<int64_t>(v[2])};
+}
+
+void TrainStep::CountStep() {
+  if (average_.has_value()) average_->CountUpdate();
 }
 
 absl::Status TrainStep::WithResult(

@@ -12,6 +12,7 @@
 // weight decay, after the gradient over all weights together has been clipped
 // to a norm (fairdarts/sgd.h).
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -58,6 +59,20 @@ class TrainStep {
   absl::StatusOr<TrainStepResult> Run(const Batch& batch, double learning_rate,
                                       PathDropper dropper);
 
+  // The same step for a device that works on its own (a GPU) and is not waited
+  // for, as SearchStep::Launch(): nothing is read on the host, so that a graph
+  // may record it. What changes from step to step are the batch, the factors
+  // of the dropped paths [paths, images] (PathDropper) and Rates() of the
+  // step's number in the run, all on the device. Values [kValues] double are
+  // for Read() once they are on the CPU; CountStep() has to follow each.
+  static constexpr int64_t kRates = 2;
+  std::array<double, kRates> Rates(int64_t step, double learning_rate) const;
+  torch::Tensor Launch(const Batch& batch, const torch::Tensor& rates,
+                       const torch::Tensor& path_scales);
+  static constexpr int64_t kValues = 3;
+  static absl::StatusOr<TrainStepResult> Read(const torch::Tensor& values);
+  void CountStep();
+
   // Runs `function` while the network holds the weights that count: the
   // averages where there are any, else its own.
   absl::Status WithResult(const std::function<absl::Status()>& function);
@@ -70,6 +85,12 @@ class TrainStep {
   TrainStep(std::shared_ptr<DerivedNetwork> network,
             const TrainStepOptions& options);
 
+  // The network's forward in training mode, and L.
+  struct Forwarded {
+    torch::Tensor loss;
+    torch::Tensor logits;
+  };
+  Forwarded Forward(const Batch& batch, PathDropper& dropper);
   absl::StatusOr<TrainStepResult> RunOrThrow(const Batch& batch,
                                              double learning_rate,
                                              PathDropper& dropper);

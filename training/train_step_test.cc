@@ -28,6 +28,7 @@
 #include "search_space/fused_derived_network.h"
 #include "search_space/initialization.h"
 #include "search_space/network_factory.h"
+#include "tests/host_reads.h"
 #include "tests/status_matchers.h"
 #include "tests/tensor_near.h"
 #include "training/train_options.h"
@@ -254,6 +255,104 @@ INSTANTIATE_TEST_SUITE_P(Engines, TrainStepTest, ::testing::Bool(),
                          [](const auto& info) {
                            return info.param ? "Fused" : "Plain";
                          });
+
+TrainStepOptions LaunchedOptions() {
+  TrainStepOptions options;
+  options.label_smoothing = 0.1;
+  options.average_decay = 0.9;
+  options.gradient_clip = 1;
+  return options;
+}
+
+// Pair cells drop edges, threshold cells nodes.
+std::shared_ptr<DerivedNetwork> LaunchedNetwork(const char* genotype) {
+  NetworkConfig config = NetworkConfig::Cifar();
+  config.init_channels = 4;
+  config.layers = 3;
+  config.classes = kClasses;
+  config.image_size = 28;
+  config.image_channels = 1;
+  config.auxiliary = true;
+  const auto network =
+      MakeDerivedNetwork(FindInCatalog(genotype)->entry->genotype, config);
+  EXPECT_THAT(network, IsOk());
+  InitializeParameters(**network, 0);
+  return *network;
+}
+
+// In double, but for losses that a float32 of a logit goes into: its rounding
+// may come out another way, and then moves a weight by at most that part of a
+// clipped gradient times the rate and the momentum's steps.
+constexpr double kLaunchedTolerance = 4 * 0.1 * kRounding;
+
+TEST(TrainStepLaunchTest, LaunchedStepsAreTheSame) {
+  at::set_num_threads(1);
+  for (const char* const genotype : {"DARTS_V2", "FairDARTS_a"}) {
+    const TrainStepOptions options = LaunchedOptions();
+    const auto network = LaunchedNetwork(genotype);
+    const auto launched_network = LaunchedNetwork(genotype);
+    network->to(torch::kDouble);
+    launched_network->to(torch::kDouble);
+    const auto step = MakeStep(network, options);
+    const auto launched = MakeStep(launched_network, options);
+    for (int i = 0; i < 4; ++i) {
+      const double rate = 0.1 / (1 + i);
+      Batch batch = MakeBatch(5, i);
+      batch.images = batch.images.to(torch::kDouble);
+      PathDropper dropper(0.3, RandomStream("launched", {uint64_t(i)}));
+      const int64_t paths = network->paths();
+      const std::vector<float> scales =
+          PathDropper(dropper).DrawScales(paths * 5);
+      const auto expected = step->Run(batch, rate, dropper);
+      ASSERT_THAT(expected, IsOk());
+      const auto rates = launched->Rates(i, rate);
+      const auto actual = TrainStep::Read(launched->Launch(
+          batch, torch::tensor({rates[0], rates[1]}, torch::kDouble),
+          torch::tensor(scales).view({paths, 5})));
+      ASSERT_THAT(actual, IsOk());
+      EXPECT_NEAR(actual->loss, expected->loss, 4 * kRounding);
+      EXPECT_NEAR(actual->gradient_norm, expected->gradient_norm,
+                  4 * kRounding * expected->gradient_norm);
+      EXPECT_EQ(actual->correct, expected->correct);
+    }
+    // Counting is not the launch's: it does not depend on it.
+    for (int i = 0; i < 4; ++i) launched->CountStep();
+    const Snapshot expected = StateOf(*step);
+    const Snapshot actual = StateOf(*launched);
+    EXPECT_TRUE(actual.texts() == expected.texts());
+    ASSERT_EQ(actual.tensors().size(), expected.tensors().size());
+    for (const auto& [name, tensor] : expected.tensors()) {
+      EXPECT_THAT(*actual.Tensor(name),
+                  TensorNear(tensor, {kLaunchedTolerance, kLaunchedTolerance}))
+          << name;
+    }
+  }
+}
+
+TEST(TrainStepLaunchTest, ALaunchReadsNothingOnTheHost) {
+  for (const char* const genotype : {"DARTS_V2", "FairDARTS_a"}) {
+    const auto network = LaunchedNetwork(genotype);
+    const auto step = MakeStep(network, LaunchedOptions());
+    const Batch batch = MakeBatch(5, 1);
+    const torch::Tensor rates = torch::tensor({0.1, 0.1}, torch::kDouble);
+    const torch::Tensor scales = torch::ones({network->paths(), 5});
+    const HostReads reads;
+    for (int i = 0; i < 2; ++i) step->Launch(batch, rates, scales);
+    EXPECT_EQ(reads.count(), 0);
+    ASSERT_THAT(step->Run(batch, 0.1, PathDropper()), IsOk());
+    EXPECT_GT(reads.count(), 0);
+  }
+}
+
+TEST(TrainStepLaunchTest, ReadingFindsWhatIsNotFinite) {
+  for (const int64_t i : {0, 1}) {
+    const torch::Tensor values =
+        torch::ones({TrainStep::kValues}, torch::kDouble);
+    EXPECT_THAT(TrainStep::Read(values), IsOk());
+    values[i] = std::numeric_limits<double>::infinity();
+    EXPECT_THAT(TrainStep::Read(values), ExitCodeIs(ExitCode::kNumbers));
+  }
+}
 
 TEST_P(TrainStepTest, SmoothsLabels) {
   const Batch batch = MakeBatch(4, 1);

@@ -1,5 +1,6 @@
 #include "training/weight_average.h"
 
+#include <ATen/ATen.h>
 #include <torch/utils.h>
 
 #include <algorithm>
@@ -34,17 +35,37 @@ WeightAverage::WeightAverage(torch::nn::Module* module, double decay)
 
 void WeightAverage::Update() {
   const torch::NoGradGuard no_gradients;
-  const double ramp =
-      static_cast<double>(1 + updates_) / static_cast<double>(10 + updates_);
-  const double decay = std::min(decay_, ramp);
-  ++updates_;
+  const double weight = WeightOf(updates_++);
   for (Value& value : values_) {
     if (value.average.is_floating_point()) {
-      value.average.lerp_(value.live, 1 - decay);
+      value.average.lerp_(value.live, weight);
     } else {
       value.average.copy_(value.live);
     }
   }
+}
+
+void WeightAverage::Update(const torch::Tensor& weight) {
+  const torch::NoGradGuard no_gradients;
+  std::vector<torch::Tensor> averages;
+  std::vector<torch::Tensor> live;
+  for (const Value& value : values_) {
+    if (value.average.is_floating_point()) {
+      averages.push_back(value.average);
+      live.push_back(value.live);
+    } else {
+      value.average.copy_(value.live);
+    }
+  }
+  const std::vector<torch::Tensor> way = at::_foreach_sub(live, averages);
+  at::_foreach_mul_(way, weight.to(averages[0].scalar_type()));
+  at::_foreach_add_(averages, way);
+}
+
+double WeightAverage::WeightOf(int64_t update) const {
+  const double ramp =
+      static_cast<double>(1 + update) / static_cast<double>(10 + update);
+  return 1 - std::min(decay_, ramp);
 }
 
 void WeightAverage::Swap() {

@@ -31,6 +31,14 @@ class WeightAverage {
 
   void Update();
 
+  // The same in a few operations over all values at once, none of which reads
+  // one on the host: a graph may record them. `weight` [] is WeightOf() the
+  // update, on the values' device; CountUpdate() has to follow.
+  void Update(const torch::Tensor& weight);
+  // 1 - d of an update, numbered from 0.
+  double WeightOf(int64_t update) const;
+  void CountUpdate() { ++updates_; }
+
   // Updates so far.
   int64_t updates() const { return updates_; }
 

@@ -9,7 +9,8 @@
 namespace fairdarts {
 
 Checkpointer::Checkpointer(CheckpointFolder folder, StopSignals& signals,
-                           RunLog& log, std::function<Snapshot()> take,
+                           RunLog& log,
+                           std::function<absl::StatusOr<Snapshot>()> take,
                            const CheckpointerOptions& options)
     : folder_(std::move(folder)),
       signals_(signals),
@@ -19,7 +20,8 @@ Checkpointer::Checkpointer(CheckpointFolder folder, StopSignals& signals,
       guard_(signals, options.guard) {}
 
 absl::Status Checkpointer::Save(int64_t steps_done, bool is_best) {
-  return folder_.Save(take_(), steps_done, is_best);
+  FD_ASSIGN_OR_RETURN(const Snapshot snapshot, take_());
+  return folder_.Save(snapshot, steps_done, is_best);
 }
 
 absl::Status Checkpointer::Guard(int64_t steps_done, absl::string_view where,
@@ -43,7 +45,8 @@ absl::Status Checkpointer::Guard(int64_t steps_done, absl::string_view where,
   std::function<absl::Status()> save;
   if (guard_.WantsSave()) {
     // Taken now: the guard's thread must not look at what the step changes.
-    auto snapshot = std::make_shared<const Snapshot>(take_());
+    FD_ASSIGN_OR_RETURN(Snapshot taken, take_());
+    auto snapshot = std::make_shared<const Snapshot>(std::move(taken));
     save = [this, snapshot, steps_done] {
       return folder_.Save(*snapshot, steps_done);
     };

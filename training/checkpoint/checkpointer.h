@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "training/checkpoint/checkpoint_folder.h"
 #include "training/checkpoint/snapshot.h"
 #include "training/checkpoint/step_guard.h"
@@ -24,10 +25,11 @@ struct CheckpointerOptions {
 // Stands between a loop and its steps. Not thread-safe.
 class Checkpointer {
  public:
-  // `take` makes a snapshot of the state between two steps. `signals` and
-  // `log` must outlive it.
+  // `take` makes a snapshot of the state between two steps; where it finds the
+  // state unfit to be kept its error takes the checkpoint's place. `signals`
+  // and `log` must outlive it.
   Checkpointer(CheckpointFolder folder, StopSignals& signals, RunLog& log,
-               std::function<Snapshot()> take,
+               std::function<absl::StatusOr<Snapshot>()> take,
                const CheckpointerOptions& options);
 
   // Runs `work`, the step after `steps_done` steps or what follows the last
@@ -45,7 +47,7 @@ class Checkpointer {
   const CheckpointFolder folder_;
   StopSignals& signals_;
   RunLog& log_;
-  const std::function<Snapshot()> take_;
+  const std::function<absl::StatusOr<Snapshot>()> take_;
   const CheckpointerOptions options_;
   StepGuard guard_;
   int64_t last_due_ = 0;

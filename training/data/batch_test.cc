@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "tests/host_reads.h"
 #include "training/data/testing.h"
 
 namespace fairdarts {
@@ -103,6 +104,17 @@ TEST(BatchTest, ADeviceMakesTheSameBitsOfTheHostsPart) {
       }
     }
   }
+}
+
+TEST(BatchTest, TheDevicesPartReadsNothingOnTheHost) {
+  const Dataset dataset = Noisy(3);
+  const BatchMaker maker = Make(dataset, TrainOptions());
+  const std::vector<int64_t> samples = {1, 2};
+  const RawBatch raw = maker.Raw(samples, 0, /*pinned=*/false);
+  const DeviceAugmenter device = maker.AugmenterOn(torch::kCPU);
+  const HostReads reads;
+  device.Apply(raw.bytes, raw.places);
+  EXPECT_EQ(reads.count(), 0);
 }
 
 TEST(BatchTest, BytesDependOnTheArgumentsAlone) {

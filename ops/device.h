@@ -1,5 +1,5 @@
-#ifndef TRAINING_DEVICE_H_
-#define TRAINING_DEVICE_H_
+#ifndef OPS_DEVICE_H_
+#define OPS_DEVICE_H_
 
 // The device that a program computes on.
 
@@ -25,4 +25,4 @@ void SetUpCudaMath(bool deterministic);
 
 }  // namespace fairdarts
 
-#endif  // TRAINING_DEVICE_H_
+#endif  // OPS_DEVICE_H_

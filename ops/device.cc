@@ -1,4 +1,4 @@
-#include "training/device.h"
+#include "ops/device.h"
 
 #include <ATen/Context.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -25,7 +25,9 @@ absl::StatusOr<c10::Device> FindDevice(bool cuda, bool deterministic) {
   }
   const c10::Device device(c10::kCUDA, 0);
   const c10::impl::VirtualGuardImpl streams(device.type());
-  streams.exchangeStream(streams.getStreamFromGlobalPool(device));
+  if (streams.getStream(device) == streams.getDefaultStream(device)) {
+    streams.exchangeStream(streams.getStreamFromGlobalPool(device));
+  }
   return device;
 }
 

@@ -1,4 +1,4 @@
-#include "training/device.h"
+#include "ops/device.h"
 
 #include <ATen/Context.h>
 
