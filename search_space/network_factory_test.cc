@@ -18,6 +18,7 @@
 #include "tests/golden/golden.h"
 #include "tests/status_matchers.h"
 #include "tests/tensor_near.h"
+#include "tests/test_device.h"
 
 namespace fairdarts {
 namespace {
@@ -55,6 +56,12 @@ NetworkConfig SmallCifar() {
   config.layers = 6;
   config.auxiliary = true;
   return config;
+}
+
+std::shared_ptr<DerivedNetwork> OnDevice(
+    std::shared_ptr<DerivedNetwork> network) {
+  if (!TestDevice().is_cpu()) network->to(TestDevice());
+  return network;
 }
 
 torch::Tensor EvalLogits(DerivedNetwork& network, const torch::Tensor& images) {
@@ -110,21 +117,23 @@ TEST_P(CifarGoldenTest, LogitsLossAndGradientsHold) {
   ASSERT_TRUE(*ParsePythonGenotype(about["genotype"].get<std::string>()) ==
               genotype);
   const torch::Tensor images =
-      GoldenImagesTensor("x", {batch, 3, size, size}, seed);
-  const torch::Tensor labels = GoldenLabelsTensor("y", batch, 10, seed);
+      GoldenImagesTensor("x", {batch, 3, size, size}, seed).to(TestDevice());
+  const torch::Tensor labels =
+      GoldenLabelsTensor("y", batch, 10, seed).to(TestDevice());
   const auto expected = [&](absl::string_view what) {
     return golden.Get(absl::StrCat(key, ".", what));
   };
 
-  const auto full = NetworkOf(genotype, NetworkConfig::Cifar());
+  const auto full = OnDevice(NetworkOf(genotype, NetworkConfig::Cifar()));
   FillModule(*full, seed);
   EXPECT_THAT(
       EvalLogits(*full, images),
       TensorNear(expected("full.logits_eval"), {0, kMultiple * kEvalError}));
 
   std::vector<std::shared_ptr<DerivedNetwork>> engines = {
-      NetworkOf(genotype, SmallCifar())};
-  if (FusedDerivedNetwork::Check(genotype, SmallCifar()).ok()) {
+      OnDevice(NetworkOf(genotype, SmallCifar()))};
+  if (TestDevice().is_cpu() &&
+      FusedDerivedNetwork::Check(genotype, SmallCifar()).ok()) {
     const auto fused = FusedDerivedNetwork::Create(genotype, SmallCifar(), 1);
     ASSERT_THAT(fused, IsOk());
     engines.push_back(*fused);
@@ -199,11 +208,12 @@ TEST_P(ImageNetGoldenTest, LogitsHold) {
     config.layers = about["layers"];
     config.classes = about["classes"];
     config.auxiliary = true;
-    const auto network = NetworkOf(Published(GetParam()), config);
+    const auto network = OnDevice(NetworkOf(Published(GetParam()), config));
     FillModule(*network, seed);
     const torch::Tensor eval = expected("logits_eval");
     const torch::Tensor images =
-        GoldenImagesTensor("x", {eval.size(0), 3, size, size}, seed);
+        GoldenImagesTensor("x", {eval.size(0), 3, size, size}, seed)
+            .to(TestDevice());
     EXPECT_THAT(EvalLogits(*network, images),
                 TensorNear(eval, {0, kMultiple * kEvalError}));
     EXPECT_EQ(ParameterCount(*network), about["params"].get<int64_t>());
