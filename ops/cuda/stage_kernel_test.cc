@@ -1,6 +1,8 @@
 #include "ops/cuda/stage_kernel.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -97,6 +99,32 @@ std::vector<double> Decode(const std::vector<char>& bytes,
   }
   return {};
 }
+
+// A copy of bytes, a multiple of 16, in front of a page that must not be
+// touched: who reads beyond them does not get away with it.
+class Guarded {
+ public:
+  explicit Guarded(const std::vector<char>& bytes) {
+    const size_t page = sysconf(_SC_PAGESIZE);
+    size_ = (bytes.size() + page - 1) / page * page + page;
+    begin_ = static_cast<char*>(mmap(nullptr, size_, PROT_READ | PROT_WRITE,
+                                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    EXPECT_NE(begin_, MAP_FAILED);
+    EXPECT_EQ(mprotect(begin_ + size_ - page, page, PROT_NONE), 0);
+    data_ = begin_ + size_ - page - bytes.size();
+    std::copy(bytes.begin(), bytes.end(), data_);
+  }
+  Guarded(const Guarded&) = delete;
+  Guarded& operator=(const Guarded&) = delete;
+  ~Guarded() { munmap(begin_, size_); }
+
+  char* data() const { return data_; }
+
+ private:
+  char* begin_;
+  size_t size_;
+  char* data_;
+};
 
 // A value, and how far a kernel may be off.
 struct Bounded {
@@ -218,9 +246,9 @@ class Launch {
 
   // Runs it and compares what it wrote, and that it wrote nothing else.
   void Check() {
-    const std::vector<char> weights = Encode(weights_, precision_);
+    const Guarded weights(Encode(weights_, precision_));
     const std::vector<char> before = Encode(arena_, precision_);
-    std::vector<char> after = before;
+    const Guarded arena(before);
     StageArguments arguments;
     arguments.tasks = tasks_.data();
     arguments.task_count = static_cast<int>(tasks_.size());
@@ -228,11 +256,12 @@ class Launch {
     arguments.directs = directs_.data();
     arguments.weights = weights.data();
     arguments.biases = biases_.data();
-    arguments.arena = after.data();
+    arguments.arena = arena.data();
     arguments.image = image_.data();
     arguments.logits = logits_.data();
     RunStageOnHost(arguments, precision_, blocks_, shared_bytes_);
 
+    const std::vector<char> after(arena.data(), arena.data() + before.size());
     const std::vector<double> actual = Decode(after, precision_);
     std::vector<bool> written(arena_.size());
     for (const StageTask& task : tasks_) {
