@@ -336,7 +336,7 @@ void CheckDirect(const StageDirect& direct, const StageTask& task) {
     FD_CHECK(in.channels > 0);
   } else {
     CheckMap(in);
-    FD_CHECK_GE(in.channels, task.out.channels);
+    FD_CHECK_EQ(in.channels, task.out.channels);
   }
   switch (direct.kind) {
     case StageDirect::kCopy:

@@ -38,6 +38,14 @@ inline constexpr int kStageWarps = 4;
 inline constexpr int kStageThreads = 32 * kStageWarps;
 // The most tiles of columns that a warp accumulates at a time.
 inline constexpr int kStageFragments = 6;
+// Elements of an arena, and of the weights, at most: places in them are counted
+// in vectors, in 32 bits.
+inline constexpr int64_t kStageMaxElements = int64_t{kStageVector} << 32;
+// Blocks that stand on a multiprocessor at a time, where their shared memory
+// lets them: as many as the kernel has registers for.
+inline constexpr int kStageBlocksAtATime = 3;
+// Shared memory of a block beside StageSharedBytes(), at most.
+inline constexpr int64_t kStageFixedSharedBytes = 3 * 1024;
 // The most depth that a block multiplies between two barriers.
 inline constexpr int kStageMaxChunk = 128;
 

@@ -193,7 +193,8 @@ __device__ __forceinline__ void Run(const StageArguments& arguments) {
 
 // Blocks that a multiprocessor is to have room for: as many as the registers of
 // the sums and of what a depthwise convolution loads allow without spills.
-#define FD_STAGE_BOUNDS __launch_bounds__(fairdarts::kStageThreads, 3)
+#define FD_STAGE_BOUNDS \
+  __launch_bounds__(fairdarts::kStageThreads, fairdarts::kStageBlocksAtATime)
 
 extern "C" __global__ void FD_STAGE_BOUNDS fairdarts_stage_float32(
     const __grid_constant__ fairdarts::StageArguments arguments) {

@@ -75,6 +75,8 @@ struct alignas(16) StageScratch {
   StageSegment segments[kSegments];
   StageDirect directs[kDirects];
 };
+static_assert(sizeof(StageScratch) <= kStageFixedSharedBytes,
+              "what schedules count on");
 
 // What a thread accumulates.
 struct StageSums {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -138,24 +140,32 @@ class Lowering {
   // Steps that write to the same channels, or that are halves of one layer.
   void FindGroups() {
     groups_.push_back({{PlanView::kImage, 0}, steps_.image, {}, 0});
+    std::map<int, std::vector<size_t>> by_buffer;
     for (size_t i = 0; i < steps_.steps.size(); ++i) {
       const PlanStep& step = steps_.steps[i];
       if (step.kind == PlanStep::Kind::kDepthwise) continue;
       Group group = {step.out, step.out_shape, {static_cast<int>(i)}, 0};
-      for (size_t k = 1; k < groups_.size();) {
-        if (!Belong(groups_[k], group)) {
-          ++k;
-          continue;
-        }
-        Join(groups_[k], &group);
-        groups_.erase(groups_.begin() + static_cast<int>(k));
-      }
+      // What it joins ends; it stands where its last step does.
+      std::vector<size_t>& others = by_buffer[step.out.buffer];
+      const auto joined = [&](size_t other) {
+        if (!Belong(groups_[other], group)) return false;
+        Join(groups_[other], &group);
+        groups_[other].steps.clear();
+        return true;
+      };
+      others.erase(std::remove_if(others.begin(), others.end(), joined),
+                   others.end());
+      others.push_back(groups_.size());
       groups_.push_back(std::move(group));
     }
+    groups_.erase(
+        std::remove_if(groups_.begin() + 1, groups_.end(),
+                       [](const Group& group) { return group.steps.empty(); }),
+        groups_.end());
   }
 
+  // Of one buffer.
   bool Belong(const Group& a, const Group& b) const {
-    if (a.out.buffer != b.out.buffer) return false;
     if (steps_.steps[a.steps.back()].layer ==
         steps_.steps[b.steps.back()].layer) {
       return true;
@@ -180,13 +190,14 @@ class Lowering {
       const Group& group = groups_[i];
       if (group.out.buffer == PlanView::kLogits) continue;
       Buffer& buffer = buffers_[BufferOf(group.out)];
+      buffer.height = group.shape.height;
+      buffer.width = group.shape.width;
+      if (AverageOf(group) != nullptr) continue;
       Region region;
       region.begin = group.out.channel;
       region.end = group.out.channel + group.shape.channels;
       region.task = static_cast<int>(i);
       buffer.regions.push_back(region);
-      buffer.height = group.shape.height;
-      buffer.width = group.shape.width;
     }
     for (Buffer& buffer : buffers_) {
       std::sort(
@@ -197,6 +208,27 @@ class Lowering {
         buffer.pitch += RoundUp(region.channels(), kStageVector);
       }
     }
+    // An average has its channels where what it averages has them.
+    for (size_t i = 0; i < groups_.size(); ++i) {
+      const PlanStep* const step = AverageOf(groups_[i]);
+      if (step == nullptr) continue;
+      Buffer& buffer = buffers_[BufferOf(step->out)];
+      for (Region region : RegionsOf(*step)) {
+        region.begin -= step->in.channel;
+        region.end -= step->in.channel;
+        region.task = static_cast<int>(i);
+        region.padded = buffer.pitch;
+        buffer.pitch += RoundUp(region.channels(), kStageVector);
+        buffer.regions.push_back(region);
+      }
+    }
+  }
+
+  // The step of a group that averages a map, or null.
+  const PlanStep* AverageOf(const Group& group) const {
+    if (group.steps.empty()) return nullptr;  // the image
+    const PlanStep& step = steps_.steps[group.steps.front()];
+    return step.kind == PlanStep::Kind::kMapAverage ? &step : nullptr;
   }
 
   // Groups come after what they read: each stands where its last step does.
@@ -215,12 +247,16 @@ class Lowering {
       }
       stages = std::max(stages, group.stage + 1);
     }
-    for (int stage = 0; stage < stages; ++stage) {
-      const int first = static_cast<int>(order_.size());
-      for (size_t i = 0; i < groups_.size(); ++i) {
-        if (groups_[i].stage == stage) order_.push_back(static_cast<int>(i));
-      }
-      plan_.stages.push_back({first, static_cast<int>(order_.size()) - first});
+    order_.resize(groups_.size());
+    std::iota(order_.begin(), order_.end(), 0);
+    std::stable_sort(order_.begin(), order_.end(), [&](int a, int b) {
+      return groups_[a].stage < groups_[b].stage;
+    });
+    plan_.stages.assign(stages, {0, 0});
+    for (const Group& group : groups_) ++plan_.stages[group.stage].tasks;
+    for (int stage = 1; stage < stages; ++stage) {
+      plan_.stages[stage].first_task =
+          plan_.stages[stage - 1].first_task + plan_.stages[stage - 1].tasks;
     }
   }
 
@@ -299,18 +335,21 @@ class Lowering {
     task.first_segment = static_cast<int>(plan_.segments.size());
     task.first_direct = static_cast<int>(plan_.directs.size());
     task.bias = -1;
-    const int channels = RoundUp(group.shape.channels, kStageVector);
     int channel = 0;
     if (group.out.buffer == PlanView::kLogits) {
+      const int channels = RoundUp(group.shape.channels, kStageVector);
       task.logits = plan_.classes;
       task.out = {0, channels, channels, 1, 1};
     } else {
       const Buffer& buffer = buffers_[BufferOf(group.out)];
-      const auto region =
-          std::find_if(buffer.regions.begin(), buffer.regions.end(),
-                       [&](const Region& each) { return each.task == index; });
-      task.out = MapOf(buffer, channels);
-      channel = region->padded;
+      channel = buffer.pitch;
+      int end = 0;
+      for (const Region& region : buffer.regions) {
+        if (region.task != index) continue;
+        channel = std::min(channel, region.padded);
+        end = region.padded + RoundUp(region.channels(), kStageVector);
+      }
+      task.out = MapOf(buffer, end - channel);
       task.relu = buffer.only_rectified;
     }
     if (group.out.buffer == PlanView::kImage) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "fairdarts/runtime/cuda/stage_schedule.h"
 #include "fairdarts/runtime/plan.h"
 #include "fairdarts/runtime/testing.h"
 #include "genotypes/catalog.h"
@@ -37,19 +38,25 @@ NetworkConfig Narrow() {
   return config;
 }
 
-int StagesOf(const std::string& key) {
+// With convolutions of a library as launches of their own, and without.
+int LaunchesOf(const std::string& key, bool library_convolutions) {
   for (const CatalogEntry& entry : Catalog()) {
     if (entry.key() != key) continue;
-    return static_cast<int>(
-        Lowered(FileOf(entry.genotype, Narrow())).stages.size());
+    const absl::StatusOr<StageSchedule> schedule =
+        ScheduleStages(Lowered(FileOf(entry.genotype, Narrow())), 1,
+                       StageDevice(), library_convolutions);
+    EXPECT_THAT(schedule, IsOk());
+    return static_cast<int>(schedule->launches.size());
   }
   ADD_FAILURE() << "no " << key;
   return 0;
 }
 
 TEST(StagePlanTest, TheNetworksOfThePapersAreFewLaunches) {
-  EXPECT_LE(StagesOf("fairdarts/FairDARTS_a"), 70);
-  EXPECT_LE(StagesOf("fairdarts/DARTS_V2"), 90);
+  for (const bool library_convolutions : {false, true}) {
+    EXPECT_LE(LaunchesOf("fairdarts/FairDARTS_a", library_convolutions), 70);
+    EXPECT_LE(LaunchesOf("fairdarts/DARTS_V2", library_convolutions), 90);
+  }
 }
 
 // When a layer's output is there, counted in stages from the image's on: said

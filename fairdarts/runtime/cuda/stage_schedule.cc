@@ -49,7 +49,8 @@ std::vector<Tiling> Tilings(const StageTask& task) {
   return tilings;
 }
 
-// The most depth between two barriers that fits, no more than a segment has.
+// The most depth between two barriers that fits, no more than a segment has;
+// the least there is where none does.
 int ChunkOf(const StageTask& task, const std::vector<StageSegment>& segments,
             int element_bytes, int64_t shared_bytes) {
   int depth = kStageTile;
@@ -67,12 +68,20 @@ int ChunkOf(const StageTask& task, const std::vector<StageSegment>& segments,
   return CeilDiv(CeilDiv(depth, chunks), kStageTile) * kStageTile;
 }
 
-// Shared memory of a block such that two of them run on a multiprocessor of any
-// GPU that the kernels are for (164 KiB on the smallest, less what the system
-// takes).
-constexpr int64_t kSharedForTwo = 80 * 1024;
+// Of each block's shared memory, what the system takes (CUDA C++ Programming
+// Guide, compute capabilities 8.0 to 12.x).
+constexpr int64_t kReservedSharedBytes = 1024;
 
-// Blocks for each multiprocessor below which a stage is cut finer.
+// Shared memory of a block such that as many stand on a multiprocessor as have
+// registers there.
+int64_t SharedForSeveral(const StageDevice& device) {
+  return std::min(device.shared_bytes - kStageFixedSharedBytes,
+                  device.multiprocessor_shared_bytes / kStageBlocksAtATime -
+                      kReservedSharedBytes - kStageFixedSharedBytes);
+}
+
+// Blocks for each multiprocessor below which a stage is cut finer: by
+// reasoning, not by timing.
 constexpr int kBlocksToKeepBusy = 2;
 
 // Pixels of a task and blocks of a launch are counted in 32 bits.
@@ -95,6 +104,10 @@ class Scheduler {
     if (schedule_.batch < 1) {
       return UsageError(
           absl::StrCat("batch: is ", schedule_.batch, "; 1 is the least"));
+    }
+    if (schedule_.arena_elements > kStageMaxElements) {
+      return TooLarge("the network", schedule_.arena_elements, "numbers",
+                      kStageMaxElements);
     }
     schedule_.tasks = plan_.tasks;
     for (size_t i = 0; i < schedule_.tasks.size(); ++i) {
@@ -143,11 +156,13 @@ class Scheduler {
     launch.first_task = IndexOf(begin);
     launch.tasks = static_cast<int>(end - begin);
     for (const StageTask* task = begin; task != end; ++task) {
-      if (Pixels(*task) > kMost) return TooLarge(Pixels(*task), "pixels");
+      if (Pixels(*task) > kMost) {
+        return TooLarge("a stage", Pixels(*task), "pixels", kMost);
+      }
     }
     const size_t level = LevelOf(begin, end);
     const int element_bytes = ElementBytes(plan_.precision);
-    const int64_t most_shared = std::min(device_.shared_bytes, kSharedForTwo);
+    const int64_t shared_bytes = SharedForSeveral(device_);
     for (StageTask* task = begin; task != end; ++task) {
       const Tiling tiling = TilingAt(*task, level);
       task->warp_rows = tiling.warp_rows;
@@ -155,7 +170,7 @@ class Scheduler {
       task->column_blocks =
           CeilDiv(StageColumnTiles(*task), tiling.block_tiles);
       task->chunk =
-          ChunkOf(*task, schedule_.segments, element_bytes, most_shared);
+          ChunkOf(*task, schedule_.segments, element_bytes, shared_bytes);
     }
     // A device starts blocks in their order: what takes long begins first.
     std::stable_sort(begin, end, [&](const StageTask& a, const StageTask& b) {
@@ -165,11 +180,12 @@ class Scheduler {
     for (StageTask* task = begin; task != end; ++task) {
       task->first_block = static_cast<int>(blocks);
       blocks += Blocks(*task, {task->warp_rows, task->block_tiles});
-      if (blocks > kMost) return TooLarge(blocks, "blocks");
+      if (blocks > kMost) return TooLarge("a stage", blocks, "blocks", kMost);
       launch.shared_bytes =
           std::max(launch.shared_bytes, StageSharedBytes(*task, element_bytes));
     }
-    FD_CHECK_LE(launch.shared_bytes, most_shared);
+    FD_CHECK_LE(launch.shared_bytes + kStageFixedSharedBytes,
+                device_.shared_bytes);
     launch.blocks = static_cast<int>(blocks);
     schedule_.launches.push_back(launch);
     return absl::OkStatus();
@@ -212,10 +228,11 @@ class Scheduler {
     return tilings[std::min(level, tilings.size() - 1)];
   }
 
-  absl::Status TooLarge(int64_t count, const char* what) const {
-    return UsageError(absl::StrCat("batch: is ", schedule_.batch,
-                                   "; a stage of it has ", count, " ", what,
-                                   ", and may have ", kMost));
+  absl::Status TooLarge(const char* whose, int64_t count, const char* what,
+                        int64_t most) const {
+    return UsageError(absl::StrCat("batch: is ", schedule_.batch, "; ", whose,
+                                   " then has ", count, " ", what,
+                                   ", and may have ", most));
   }
 
   int IndexOf(const StageTask* task) const {

@@ -17,6 +17,7 @@ namespace fairdarts {
 struct StageDevice {
   int multiprocessors = 132;
   int64_t shared_bytes = 99 * 1024;  // that a block can have
+  int64_t multiprocessor_shared_bytes = 228 * 1024;
 };
 
 struct StageLaunch {
@@ -44,7 +45,7 @@ struct StageSchedule {
 
 // `library_convolutions`: tasks for which IsPlainConvolution holds are launches
 // of their own. A usage error for a batch below 1, or so large that a map has
-// more pixels than 32 bits count.
+// more pixels than 32 bits count or the arena more than kStageMaxElements.
 absl::StatusOr<StageSchedule> ScheduleStages(const StagePlan& plan, int batch,
                                              const StageDevice& device,
                                              bool library_convolutions);

@@ -131,11 +131,22 @@ TEST(StageScheduleTest, WhatTakesLongBeginsFirst) {
     const StagePlan plan = PlanOf(entry.genotype, NetworkConfig::Kind::kCifar,
                                   Precision::kFloat16);
     const StageSchedule schedule = Scheduled(plan, 1);
+    // What a block reads to make its values, and what it multiplies.
+    const auto work = [&](const StageTask& task) {
+      int64_t sum = task.directs;
+      for (int i = 0; i < task.segments; ++i) {
+        const StageSegment& segment = plan.segments[task.first_segment + i];
+        const bool depthwise = segment.kind == StageSegment::kDepthwise;
+        sum += segment.depth *
+               (task.block_tiles +
+                (depthwise ? segment.kernel_height * segment.kernel_width : 1));
+      }
+      return sum * StageRows(task);
+    };
     for (const StageLaunch& launch : schedule.launches) {
       for (int t = 1; t < launch.tasks; ++t) {
         const StageTask* const task = &schedule.tasks[launch.first_task + t];
-        // No product behind what has none.
-        EXPECT_TRUE(task[-1].segments > 0 || task[0].segments == 0);
+        EXPECT_GE(work(task[-1]), work(task[0]));
       }
     }
   }
@@ -167,9 +178,43 @@ TEST(StageScheduleTest, RefusesBatches) {
               StatusIs(absl::StatusCode::kInvalidArgument,
                        "batch: is 0; 1 is the least"));
   // 31 x 31 pixels each.
-  EXPECT_THAT(ScheduleStages(plan, 1 << 22, {}, false),
+  EXPECT_THAT(
+      ScheduleStages(plan, 1 << 22, {}, false),
+      StatusIs(absl::StatusCode::kInvalidArgument, "batch: is 4194304; "));
+}
+
+TEST(StageScheduleTest, RefusesArenasBeyondWhatPlacesCount) {
+  StagePlan plan = SomePlan();
+  plan.arena_elements = kStageMaxElements / 2;
+  EXPECT_THAT(ScheduleStages(plan, 2, {}, false), IsOk());
+  EXPECT_THAT(ScheduleStages(plan, 3, {}, false),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       "batch: is 4194304; a stage of it has 4030726144"));
+                       "batch: is 3; the network then has 51539607552 numbers, "
+                       "and may have 34359738368"));
+}
+
+TEST(StageScheduleTest, SeveralBlocksHaveRoomOnAMultiprocessor) {
+  // A100, H100 and B200, GeForce.
+  for (const int64_t kilobytes : {164, 228, 100}) {
+    StageDevice device;
+    device.multiprocessor_shared_bytes = kilobytes * 1024;
+    for (const Precision precision :
+         {Precision::kFloat32, Precision::kFloat16}) {
+      const StagePlan plan = PlanOf(Catalog().front().genotype,
+                                    NetworkConfig::Kind::kCifar, precision);
+      const StageSchedule schedule = Scheduled(plan, 64, false, device);
+      for (const StageTask& task : schedule.tasks) {
+        const int64_t bytes = StageSharedBytes(task, ElementBytes(precision));
+        // With a kilobyte of the system's and what is in the kernel; chunks
+        // cannot be smaller than a tile.
+        EXPECT_TRUE(task.chunk == kStageTile ||
+                    kStageBlocksAtATime *
+                            (bytes + 1024 + kStageFixedSharedBytes) <=
+                        kilobytes * 1024)
+            << kilobytes << " " << bytes;
+      }
+    }
+  }
 }
 
 }  // namespace
