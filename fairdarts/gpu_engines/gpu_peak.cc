@@ -12,8 +12,6 @@ struct Row {
 
 constexpr Row kRows[] = {
     {8, 0, 128, 2048},   // A100
-    {8, 6, 256, 512},    // GeForce RTX 30, A10, A40: half with float sums
-    {8, 9, 256, 1024},   // L4, L40
     {9, 0, 256, 4096},   // H100, H200
     {10, 0, 256, 8192},  // B200
 };

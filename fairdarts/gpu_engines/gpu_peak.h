@@ -9,7 +9,8 @@ namespace fairdarts {
 // Operations (a multiply-add is two) that a multiprocessor of a compute
 // capability does a clock at most, with float sums and dense matrices: on its
 // tensor cores for the half types, without them for float32. From NVIDIA's
-// architecture white papers; none for a GPU that is not in the table.
+// architecture white papers. None for other GPUs; 8.6 and 8.9 are among them,
+// whose boards differ by two in the same capability.
 absl::optional<int> OperationsAClock(int major, int minor, Precision precision);
 
 }  // namespace fairdarts

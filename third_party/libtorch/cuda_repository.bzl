@@ -26,6 +26,12 @@ _PACKAGES = {
         sha256 = "ad9b6d2ead2435f11cbb6868809d2adeeee302e9bb94bcf0539c7a40d80e8575",
         libraries = ["libnvrtc.so.13", "libnvrtc-builtins.so.13.0"],
     ),
+    # The CPU half asks for it too; an unpacked LibTorch may lack it.
+    "nvidia-cuda-runtime": struct(
+        version = "13.0.96",
+        sha256 = "7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f1d18aebf0548",
+        libraries = ["libcudart.so.13"],
+    ),
     "nvidia-cudnn-cu13": struct(
         version = "9.19.0.56",
         sha256 = "d20e1734305e9d68889a96e3f35094d733ff1f83932ebe462753973e53a572bf",
