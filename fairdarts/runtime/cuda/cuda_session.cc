@@ -36,6 +36,10 @@ constexpr int64_t kAlignment = 256;
 // some would take more than all maps together.
 constexpr int64_t kMostWorkspace = int64_t{64} << 20;
 
+// The code, as CUDA counts virtual architectures, from which on the stage
+// kernel waits for the one in front of it (programmatic dependent launch).
+constexpr int kAwaitingCode = 90;
+
 // Parts of one allocation.
 class Layout {
  public:
@@ -234,6 +238,8 @@ class CudaSession::Impl {
   int64_t device_bytes_ = 0;
   int64_t pinned_bytes_ = 0;
   CUfunction kernel_ = nullptr;
+  // Whether it waits for the kernel in front of it by itself.
+  bool kernel_awaits_ = false;
   CUstream stream_;                // of Run
   CUdeviceptr device_images_ = 0;  // of Run, for the largest batch
   CUdeviceptr device_logits_ = 0;
@@ -363,6 +369,13 @@ absl::Status CudaSession::Impl::Build(const StagePlan& plan,
       Check(driver_.cuModuleGetFunction(&kernel_, own.module.get(),
                                         KernelName(precision_)),
             "looking for a kernel"));
+  // What a GPU of another kind compiles from the code for 8.0 does not.
+  int code_version = 0;
+  FD_RETURN_IF_ERROR(
+      Check(driver_.cuFuncGetAttribute(&code_version,
+                                       CU_FUNC_ATTRIBUTE_PTX_VERSION, kernel_),
+            "looking at a kernel"));
+  kernel_awaits_ = code_version >= kAwaitingCode;
   FD_RETURN_IF_ERROR(
       Check(driver_.cuFuncSetAttribute(
                 kernel_, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
@@ -490,8 +503,7 @@ absl::Status CudaSession::Impl::Place(
       launch.arguments.logits = nullptr;
       launch.takes_image = TakesImage(schedule, stage);
       launch.makes_logits = MakesLogits(schedule, stage);
-      launch.overlaps = device_.overlaps_launches() &&
-                        !batch.launches.empty() &&
+      launch.overlaps = kernel_awaits_ && !batch.launches.empty() &&
                         batch.launches.back().convolution < 0;
       launch.blocks = static_cast<unsigned int>(stage.blocks);
       launch.shared_bytes = static_cast<unsigned int>(stage.shared_bytes);

@@ -233,14 +233,20 @@ TEST_F(CudaSessionTest, ABatchIsItsImages) {
   EXPECT_EQ(Logits(session, images), batch);
 }
 
-TEST_F(CudaSessionTest, KernelsBeginEarlyWhereTheGpuCan) {
+// Only code that waits for what is in front of it may begin early; newer GPUs
+// than there is such code for compile that for the oldest.
+TEST_F(CudaSessionTest, KernelsBeginEarlyWhereTheyWaitThemselves) {
   CudaSession hopper = LoadSession();
   EXPECT_EQ(fake_.overlapping(), hopper.launches(1) - 1);
-  fake_.settings.major = 8;
-  CudaSession ampere = LoadSession();
-  EXPECT_EQ(fake_.overlapping(), hopper.launches(1) - 1);
   const std::vector<float> images = ImagesFor(hopper, 1);
-  EXPECT_EQ(Logits(hopper, images), Logits(ampere, images));
+  const std::vector<float> logits = Logits(hopper, images);
+  fake_.settings.code_version = 80;
+  for (const int major : {8, 9, 12}) {
+    fake_.settings.major = major;
+    CudaSession session = LoadSession();
+    EXPECT_EQ(fake_.overlapping(), hopper.launches(1) - 1) << major;
+    EXPECT_EQ(Logits(session, images), logits) << major;
+  }
 }
 
 TEST_F(CudaSessionTest, RunsOnTheProgramsStreamAndMemory) {

@@ -31,6 +31,7 @@ namespace fairdarts {
   X(cuEventDestroy)                 \
   X(cuEventRecord)                  \
   X(cuEventSynchronize)             \
+  X(cuFuncGetAttribute)             \
   X(cuFuncSetAttribute)             \
   X(cuGetErrorName)                 \
   X(cuGetErrorString)               \
@@ -105,8 +106,6 @@ struct CudaDevice {
   int minor;
   int multiprocessors;
   int shared_bytes;  // that a block can have
-  // Whether a kernel may begin before the one in front of it has ended.
-  bool overlaps_launches() const { return major >= 9; }
 };
 
 // Starts the driver and looks at a GPU, by its number from 0 on. A usage error

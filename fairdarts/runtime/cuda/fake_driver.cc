@@ -371,6 +371,17 @@ struct FakeDriver::Functions {
     return CUDA_SUCCESS;
   }
 
+  static CUresult CUDAAPI FuncGetAttribute(int* value,
+                                           CUfunction_attribute attribute,
+                                           CUfunction) {
+    FD_ENTER("cuFuncGetAttribute");
+    if (attribute != CU_FUNC_ATTRIBUTE_PTX_VERSION) {
+      return CUDA_ERROR_INVALID_VALUE;
+    }
+    *value = fake.settings.code_version;
+    return CUDA_SUCCESS;
+  }
+
   static CUresult CUDAAPI FuncSetAttribute(CUfunction function,
                                            CUfunction_attribute attribute,
                                            int value) {
@@ -565,7 +576,7 @@ struct FakeDriver::Functions {
     for (unsigned int i = 0; i < config->numAttrs; ++i) {
       if (config->attrs[i].id !=
               CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION ||
-          fake.settings.major < 9) {
+          fake.settings.code_version < 90) {
         return CUDA_ERROR_NOT_SUPPORTED;
       }
       ++fake.overlapping_;
@@ -710,6 +721,7 @@ FakeDriver::FakeDriver() {
   table_.cuEventDestroy = Functions::EventDestroy;
   table_.cuEventRecord = Functions::EventRecord;
   table_.cuEventSynchronize = Functions::EventSynchronize;
+  table_.cuFuncGetAttribute = Functions::FuncGetAttribute;
   table_.cuFuncSetAttribute = Functions::FuncSetAttribute;
   table_.cuGetErrorName = ErrorName;
   table_.cuGetErrorString = ErrorString;

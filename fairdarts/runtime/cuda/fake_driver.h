@@ -38,6 +38,7 @@ class FakeDriver {
     std::string name = "Fake GPU";
     int major = 9;
     int minor = 0;
+    int code_version = 90;  // of the kernels that it loads
     int multiprocessors = 8;
     int shared_bytes = 227 * 1024;
     int64_t memory = int64_t{1} << 40;  // of the GPU; pinned memory is not

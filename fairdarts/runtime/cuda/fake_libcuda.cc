@@ -70,6 +70,11 @@ CUresult CUDAAPI cuEventSynchronize(CUevent event) {
   return Fake().cuEventSynchronize(event);
 }
 
+CUresult CUDAAPI cuFuncGetAttribute(int* value, CUfunction_attribute attribute,
+                                    CUfunction function) {
+  return Fake().cuFuncGetAttribute(value, attribute, function);
+}
+
 CUresult CUDAAPI cuFuncSetAttribute(CUfunction function,
                                     CUfunction_attribute attribute, int value) {
   return Fake().cuFuncSetAttribute(function, attribute, value);
