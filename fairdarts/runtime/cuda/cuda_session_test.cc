@@ -322,27 +322,35 @@ TEST_F(CudaSessionTest, PointersChangeOnlyWhereTheyDiffer) {
 }
 
 // Runs share the maps: the second waits for the first, whoever waits for it.
+// One graph never runs beside itself, but two do, and so do kernels.
 TEST_F(CudaSessionTest, RunsOnTwoStreamsFollowEachOther) {
-  CudaSession session = LoadSession();
-  const std::vector<float> first = ImagesFor(session, 1, 1);
-  const std::vector<float> second = ImagesFor(session, 1, 2);
-  const std::vector<float> expected_first = Logits(session, first);
-  const std::vector<float> expected_second = Logits(session, second);
-  const CUstream streams[] = {fake_.NewStream(), fake_.NewStream()};
-  float* const in = OnDevice(first);
-  float* const between = fake_.Device(session.classes());
-  float* const out = fake_.Device(session.classes());
-  ASSERT_THAT(session.RunAsync(in, 1, between, streams[0]), IsOk());
-  ASSERT_THAT(session.RunAsync(OnDevice(second), 1, out, streams[1]), IsOk());
-  const int64_t kernels = fake_.kernels();
-  fake_.Finish(streams[1]);
-  EXPECT_EQ(fake_.kernels() - kernels, 2 * session.launches(1));
-  EXPECT_EQ(FromDevice(between, session.classes()), expected_first);
-  EXPECT_EQ(FromDevice(out, session.classes()), expected_second);
-  // And one of ordinary memory waits for both.
-  ASSERT_THAT(session.RunAsync(in, 1, between, streams[0]), IsOk());
-  EXPECT_EQ(Logits(session, second), expected_second);
-  fake_.Finish(streams[0]);
+  options_.batch_sizes = {2};
+  for (const bool graph : {true, false}) {
+    options_.graph = graph;
+    CudaSession session = LoadSession();
+    const std::vector<float> first = ImagesFor(session, 2, 1);
+    const std::vector<float> second = ImagesFor(session, 1, 2);
+    const std::vector<float> expected_first = Logits(session, first);
+    const std::vector<float> expected_second = Logits(session, second);
+    const CUstream streams[] = {fake_.NewStream(), fake_.NewStream()};
+    float* const in = OnDevice(first);
+    float* const between = fake_.Device(expected_first.size());
+    float* const out = fake_.Device(expected_second.size());
+    ASSERT_THAT(session.RunAsync(in, 2, between, streams[0]), IsOk());
+    ASSERT_THAT(session.RunAsync(OnDevice(second), 1, out, streams[1]), IsOk());
+    const int64_t kernels = fake_.kernels();
+    fake_.Finish(streams[1]);
+    EXPECT_EQ(fake_.kernels() - kernels,
+              session.launches(2) + session.launches(1));
+    EXPECT_EQ(FromDevice(between, expected_first.size()), expected_first);
+    EXPECT_EQ(FromDevice(out, expected_second.size()), expected_second);
+    // And one of ordinary memory waits for both.
+    ASSERT_THAT(session.RunAsync(in, 2, between, streams[0]), IsOk());
+    const int64_t before = fake_.kernels();
+    EXPECT_EQ(Logits(session, second), expected_second);
+    EXPECT_EQ(fake_.kernels() - before,
+              session.launches(2) + session.launches(1));
+  }
 }
 
 TEST_F(CudaSessionTest, SessionsDoNotDisturbEachOther) {
