@@ -14,6 +14,9 @@ _COPTS = [
 
 _LIBTORCH = "//third_party/libtorch"
 
+# For what is linked with it.
+_LIBTORCH_CUDA_HALF = "//third_party/libtorch:cuda_half"
+
 # Of a test with LibTorch.
 _ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -129,7 +132,11 @@ def fd_cc_binary(name, copts = [], **kwargs):
     native.cc_binary(name = name, copts = _COPTS + copts, **kwargs)
 
 def fd_torch_binary(name, deps = [], **kwargs):
-    fd_cc_binary(name = name, deps = deps + [_LIBTORCH], **kwargs)
+    fd_cc_binary(
+        name = name,
+        deps = deps + [_LIBTORCH, _LIBTORCH_CUDA_HALF],
+        **kwargs
+    )
 
 def fd_cc_test(name, size = "small", copts = [], deps = [], **kwargs):
     """A GoogleTest test with GoogleMock; main() comes with it."""
@@ -149,7 +156,7 @@ def fd_torch_test(name, deps = [], **kwargs):
     """
     fd_cc_test(
         name = name,
-        deps = deps + [_LIBTORCH],
+        deps = deps + [_LIBTORCH, _LIBTORCH_CUDA_HALF],
         env = _ONE_THREAD,
         **kwargs
     )
@@ -166,7 +173,11 @@ def fd_torch_gpu_test(name, deps, size = "medium", tags = [], **kwargs):
             "requires-gpu-nvidia",
         ],
         target_compatible_with = _ONLY_WITH_CUDA,
-        deps = deps + [_LIBTORCH, "@com_google_googletest//:gtest_main"],
+        deps = deps + [
+            _LIBTORCH,
+            _LIBTORCH_CUDA_HALF,
+            "@com_google_googletest//:gtest_main",
+        ],
         **kwargs
     )
 
