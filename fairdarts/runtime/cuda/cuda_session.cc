@@ -385,13 +385,13 @@ absl::Status CudaSession::Impl::Build(const StagePlan& plan,
   if (stream_ == nullptr) stream_ = own.stream.get();
   FD_ASSIGN_OR_RETURN(own.done, CreateEvent(driver_));
   FD_RETURN_IF_ERROR(Place(plan, schedules));
-  if (!graph_) return absl::OkStatus();
   for (Batch& batch : own.batches) {
+    // Without graphs too: the caller may capture what it runs.
     FD_RETURN_IF_ERROR(RunConvolutions(batch));
-    FD_RETURN_IF_ERROR(Capture(&batch));
+    if (graph_) FD_RETURN_IF_ERROR(Capture(&batch));
   }
   return Check(driver_.cuStreamSynchronize(own.stream.get()),
-               "uploading the graphs");
+               "making the batches ready");
 }
 
 // Allocates, and puts there what does not change.
@@ -567,10 +567,14 @@ absl::Status CudaSession::Impl::LaunchAll(Batch* batch, CUdeviceptr image,
 absl::Status CudaSession::Impl::LaunchConvolution(const Batch& batch,
                                                   const Launch& launch,
                                                   CUstream stream) {
-  FD_RETURN_IF_ERROR(resources_->cudnn->SetStream(stream));
+  CudnnHandle& cudnn = *resources_->cudnn;
+  FD_RETURN_IF_ERROR(cudnn.SetStream(stream));
   const size_t index = &batch - resources_->batches.data();
-  return resources_->convolutions[index].Execute(launch.convolution,
-                                                 resources_->cudnn->get());
+  const absl::Status executed =
+      resources_->convolutions[index].Execute(launch.convolution, cudnn.get());
+  // The caller may end its stream before the session ends cuDNN's handle.
+  const absl::Status left = cudnn.SetStream(resources_->stream.get());
+  return executed.ok() ? left : executed;
 }
 
 absl::Status CudaSession::Impl::LaunchKernel(const Launch& launch,

@@ -11,6 +11,7 @@
 #include "fairdarts/runtime/cuda/cuda_session.h"
 #include "fairdarts/runtime/cuda/fake_cudnn.h"
 #include "fairdarts/runtime/cuda/fake_driver.h"
+#include "fairdarts/runtime/cuda/resources.h"
 #include "fairdarts/runtime/cuda/tolerances.h"
 #include "fairdarts/runtime/golden_networks.h"
 #include "fairdarts/runtime/testing.h"
@@ -52,6 +53,24 @@ class CudaSessionCudnnTest : public testing::Test {
     absl::StatusOr<CudaSession> session = TryLoad(description);
     EXPECT_THAT(session, IsOk());
     return *std::move(session);
+  }
+
+  // A run of one image on a stream that is being captured.
+  void CaptureRun(CudaSession& session, CUstream stream) {
+    const CudaDriver& driver = gpu_.driver();
+    const absl::StatusOr<PrimaryContext> context =
+        PrimaryContext::Retain(driver, 0);
+    EXPECT_THAT(context, IsOk());
+    const CurrentContext current(driver, context->get());
+    EXPECT_EQ(driver.cuStreamBeginCapture(stream,
+                                          CU_STREAM_CAPTURE_MODE_THREAD_LOCAL),
+              CUDA_SUCCESS);
+    EXPECT_THAT(session.RunAsync(gpu_.Device(session.image_floats()), 1,
+                                 gpu_.Device(session.classes()), stream),
+                IsOk());
+    CUgraph graph = nullptr;
+    EXPECT_EQ(driver.cuStreamEndCapture(stream, &graph), CUDA_SUCCESS);
+    driver.cuGraphDestroy(graph);
   }
 
   FakeDriver gpu_;
@@ -113,9 +132,10 @@ TEST_F(CudaSessionCudnnTest, TheNetworkIsTheSame) {
       EXPECT_EQ(cudnn_.runs.size(), runs);
       options_.graph = false;
       CudaSession eager = LoadSession(description);
+      const size_t loaded = cudnn_.runs.size();
       EXPECT_EQ(Logits(eager, 4), logits);
       // 3 images and 1; one convolution, or three.
-      EXPECT_EQ(cudnn_.runs.size() - runs,
+      EXPECT_EQ(cudnn_.runs.size() - loaded,
                 kind == NetworkConfig::Kind::kCifar ? 2 : 6);
     }
   }
@@ -144,6 +164,38 @@ TEST_F(CudaSessionCudnnTest, EachConvolutionRunsOnceBeforeItIsCaptured) {
   };
   const CudaSession session = LoadSession(SmallDescription());
   EXPECT_THAT(captured, testing::ElementsAre(false, true));
+
+  // Also where it is the caller that captures it.
+  captured.clear();
+  options_.graph = false;
+  options_.batch_sizes = {2};
+  CudaSession eager = LoadSession(SmallDescription());
+  EXPECT_THAT(captured, testing::ElementsAre(false, false));
+  captured.clear();
+  CaptureRun(eager, gpu_.NewStream());
+  EXPECT_THAT(captured, testing::ElementsAre(true));
+}
+
+// A caller may end its stream before the session.
+TEST_F(CudaSessionCudnnTest, CudnnKeepsNoStreamOfTheCallers) {
+  options_.graph = false;
+  CudaSession session = LoadSession(SmallDescription());
+  const CUstream stream = gpu_.NewStream();
+  const auto run = [&] {
+    return session.RunAsync(gpu_.Device(session.image_floats()), 1,
+                            gpu_.Device(session.classes()), stream);
+  };
+  ASSERT_THAT(run(), IsOk());
+  EXPECT_EQ(cudnn_.runs.back().stream, stream);
+  EXPECT_NE(cudnn_.stream, stream);
+  cudnn_.failure = CUDNN_STATUS_EXECUTION_FAILED;
+  cudnn_.failing_call = cudnn_.calls + 1;
+  EXPECT_THAT(run(), StatusIs(absl::StatusCode::kUnavailable, "was to fail"));
+  EXPECT_NE(cudnn_.stream, stream);
+  gpu_.Finish(stream);
+  CaptureRun(session, stream);
+  EXPECT_EQ(cudnn_.runs.back().stream, stream);
+  EXPECT_NE(cudnn_.stream, stream);
 }
 
 TEST_F(CudaSessionCudnnTest, WithoutAnEngineTheKernelsDoItUnlessTheyMustNot) {
@@ -209,7 +261,7 @@ TEST_F(CudaSessionCudnnTest, AnErrorOfARunLeavesTheSessionUsable) {
   const std::vector<float> image = GoldenImages("x", session.image_floats(), 4);
   std::vector<float> logits(session.classes());
   cudnn_.failure = CUDNN_STATUS_EXECUTION_FAILED;
-  for (const int call : {0, 1}) {
+  for (const int call : {0, 1, 2}) {
     cudnn_.failing_call = cudnn_.calls + call;
     EXPECT_THAT(
         session.Run(image, absl::MakeSpan(logits)),

@@ -327,8 +327,6 @@ class FakeCudnn::Backend {
 
   cudnnStatus_t Execute(const Descriptor& plan, const Descriptor& pack);
 
-  cudaStream_t stream = nullptr;
-
  private:
   using Numbers = std::vector<int64_t>;
 
@@ -599,7 +597,8 @@ cudnnStatus_t FakeCudnn::Backend::Execute(const Descriptor& plan,
     return Say(CUDNN_STATUS_BAD_PARAM_NOT_FINALIZED, "a plan or pack");
   }
   const Run run = {plan.engine->workspace_bytes,
-                   pack.One<void*>(CUDNN_ATTR_VARIANT_PACK_WORKSPACE), stream};
+                   pack.One<void*>(CUDNN_ATTR_VARIANT_PACK_WORKSPACE),
+                   fake_->stream};
   std::vector<Operation> operations;
   for (void* const key :
        plan.graph->All<void*>(CUDNN_ATTR_OPERATIONGRAPH_OPS)) {
@@ -607,7 +606,7 @@ cudnnStatus_t FakeCudnn::Backend::Execute(const Descriptor& plan,
   }
   fake_->runs.push_back(run);
   const CUresult appended = fake_->append(
-      stream, [this, operations, run] { return Compute(operations, run); });
+      run.stream, [this, operations, run] { return Compute(operations, run); });
   return appended == CUDA_SUCCESS
              ? CUDNN_STATUS_SUCCESS
              : Say(CUDNN_STATUS_EXECUTION_FAILED, "cudaLaunchKernel");
@@ -649,7 +648,7 @@ FakeCudnn::FakeCudnn() : backend_(std::make_unique<Backend>(this)) {
     cudnnStatus_t result;
     if (Current().Fails(&result)) return result;
     Current().CheckHandle(handle);
-    Current().stream = stream;
+    Current().fake().stream = stream;
     return CUDNN_STATUS_SUCCESS;
   };
   cudnn_.cudnnBackendCreateDescriptor = [](cudnnBackendDescriptorType_t type,

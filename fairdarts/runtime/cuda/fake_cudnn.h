@@ -61,6 +61,7 @@ class FakeCudnn {
     return static_cast<char*>(pointer);
   };
 
+  cudaStream_t stream = nullptr;  // of the last handle that was given one
   int calls = 0;
   int live = 0;  // descriptors and handles
   std::vector<Run> runs;
