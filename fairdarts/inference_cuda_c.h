@@ -138,10 +138,12 @@ fairdarts_status fairdarts_cuda_session_run(fairdarts_cuda_session* session,
 /* The same in memory that the GPU reaches, its own, pinned or managed, on a
  * stream (a CUstream or cudaStream_t; NULL: the legacy default one). Nothing is
  * allocated or waited for; errors of the work itself come with a later call.
- * The memory stays as it is until the work is done. Runs of a session follow
- * each other, whatever their streams. On a stream that is being captured the
- * kernels become part of that graph: whoever launches it sees to it that the
- * session does nothing else at that time and outlives it. */
+ * Memory that the GPU does not reach, or that ends before the images or logits
+ * do, is FAIRDARTS_INVALID_ARGUMENT; it stays as it is until the work is done.
+ * Runs of a session follow each other, whatever their streams. On a stream that
+ * is being captured the kernels become part of that graph: whoever launches it
+ * sees to it that the session does nothing else at that time and outlives it.
+ */
 fairdarts_status fairdarts_cuda_session_run_async(
     fairdarts_cuda_session* session, const float* images, size_t batch,
     float* logits, void* stream);

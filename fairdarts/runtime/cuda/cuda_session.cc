@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -219,7 +220,7 @@ class CudaSession::Impl {
   absl::Status FollowEarlierRuns(CUstream stream);
   absl::Status RunInSlots(const float* images, int64_t count, float* logits);
   static void Finish(Slot* slot);
-  absl::StatusOr<CUdeviceptr> Reach(const void* pointer,
+  absl::StatusOr<CUdeviceptr> Reach(const void* pointer, int64_t bytes,
                                     absl::string_view name);
   // The status of a call; what spoils the context ends the session.
   absl::Status Check(CUresult result, absl::string_view doing);
@@ -244,11 +245,6 @@ class CudaSession::Impl {
   CUdeviceptr device_images_ = 0;  // of Run, for the largest batch
   CUdeviceptr device_logits_ = 0;
   bool has_run_ = false;
-  // The caller's pointers of the last RunAsync and what the GPU calls them.
-  const void* images_ = nullptr;
-  const void* logits_ = nullptr;
-  CUdeviceptr reached_images_ = 0;
-  CUdeviceptr reached_logits_ = 0;
   absl::Status ended_;  // by which error, if any
   absl::optional<Resources> resources_;
 };
@@ -673,8 +669,10 @@ absl::Status CudaSession::Impl::FollowEarlierRuns(CUstream stream) {
 absl::Status CudaSession::Impl::RunAsync(const float* images, int64_t count,
                                          float* logits, CUstream stream) {
   if (!ended_.ok()) return ended_;
-  const int64_t most = std::numeric_limits<int64_t>::max() /
-                       static_cast<int64_t>(sizeof(float)) / image_floats_;
+  constexpr int64_t kFloatBytes = sizeof(float);
+  const int64_t classes = description_.network.classes;
+  const int64_t most = std::numeric_limits<int64_t>::max() / kFloatBytes /
+                       std::max(image_floats_, classes);
   if (count < 1 || count > most) {
     return UsageError(absl::StrCat("count: is ", count,
                                    "; at least one image is needed, and no "
@@ -685,13 +683,11 @@ absl::Status CudaSession::Impl::RunAsync(const float* images, int64_t count,
   }
   const CurrentContext current(driver_, context_.get());
   FD_RETURN_IF_ERROR(Check(current.result(), "entering the context"));
-  if (images != images_ || logits != logits_) {
-    images_ = logits_ = nullptr;
-    FD_ASSIGN_OR_RETURN(reached_images_, Reach(images, "images"));
-    FD_ASSIGN_OR_RETURN(reached_logits_, Reach(logits, "logits"));
-    images_ = images;
-    logits_ = logits;
-  }
+  FD_ASSIGN_OR_RETURN(
+      CUdeviceptr image,
+      Reach(images, count * image_floats_ * kFloatBytes, "images"));
+  FD_ASSIGN_OR_RETURN(CUdeviceptr logit,
+                      Reach(logits, count * classes * kFloatBytes, "logits"));
   // The legacy default stream is never captured.
   CUstreamCaptureStatus capturing = CU_STREAM_CAPTURE_STATUS_NONE;
   if (stream != nullptr && stream != CU_STREAM_LEGACY) {
@@ -702,15 +698,12 @@ absl::Status CudaSession::Impl::RunAsync(const float* images, int64_t count,
   if (!captured) FD_RETURN_IF_ERROR(FollowEarlierRuns(stream));
 
   absl::Status status;
-  CUdeviceptr image = reached_images_;
-  CUdeviceptr logit = reached_logits_;
   while (status.ok() && count > 0) {
     Batch* const batch = LargestWithin(count);
     status = RunBatch(batch, image, logit, stream, captured || !graph_);
     count -= batch->images;
-    image += batch->images * image_floats_ * sizeof(float);
-    logit += static_cast<int64_t>(batch->images) *
-             description_.network.classes * sizeof(float);
+    image += batch->images * image_floats_ * kFloatBytes;
+    logit += batch->images * classes * kFloatBytes;
   }
   if (captured) return status;
   // Also behind an error: some of the batches may be under way.
@@ -786,8 +779,11 @@ void CudaSession::Impl::Finish(Slot* slot) {
   slot->floats = 0;
 }
 
-// What the GPU calls memory of the caller's.
+// What the GPU calls memory of the caller's. Asked for each time: the same
+// address may be other memory by now, and a kernel that reaches outside would
+// spoil the context for the whole program.
 absl::StatusOr<CUdeviceptr> CudaSession::Impl::Reach(const void* pointer,
+                                                     int64_t bytes,
                                                      absl::string_view name) {
   if (reinterpret_cast<uintptr_t>(pointer) % alignof(float) != 0) {
     return UsageError(absl::StrCat(name, ": does not begin at a multiple of ",
@@ -797,14 +793,21 @@ absl::StatusOr<CUdeviceptr> CudaSession::Impl::Reach(const void* pointer,
   CUdeviceptr reached = 0;
   int device = -1;
   unsigned int managed = 0;
-  CUpointer_attribute attributes[] = {
-      CU_POINTER_ATTRIBUTE_MEMORY_TYPE, CU_POINTER_ATTRIBUTE_DEVICE_POINTER,
-      CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL, CU_POINTER_ATTRIBUTE_IS_MANAGED};
-  void* values[] = {&kind, &reached, &device, &managed};
-  FD_RETURN_IF_ERROR(
-      Check(driver_.cuPointerGetAttributes(
-                4, attributes, values, reinterpret_cast<CUdeviceptr>(pointer)),
-            "looking at the caller's memory"));
+  CUdeviceptr begin = 0;
+  size_t size = 0;
+  CUpointer_attribute attributes[] = {CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
+                                      CU_POINTER_ATTRIBUTE_DEVICE_POINTER,
+                                      CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL,
+                                      CU_POINTER_ATTRIBUTE_IS_MANAGED,
+                                      CU_POINTER_ATTRIBUTE_RANGE_START_ADDR,
+                                      CU_POINTER_ATTRIBUTE_RANGE_SIZE};
+  void* values[] = {&kind, &reached, &device, &managed, &begin, &size};
+  static_assert(std::size(attributes) == std::size(values));
+  const auto address = reinterpret_cast<CUdeviceptr>(pointer);
+  FD_RETURN_IF_ERROR(Check(
+      driver_.cuPointerGetAttributes(static_cast<unsigned>(std::size(values)),
+                                     attributes, values, address),
+      "looking at the caller's memory"));
   // Nothing is known of memory that CUDA has no part in.
   if (kind == 0 || reached == 0) {
     return UsageError(
@@ -816,6 +819,14 @@ absl::StatusOr<CUdeviceptr> CudaSession::Impl::Reach(const void* pointer,
       device != device_.device) {
     return UsageError(absl::StrCat(name, ": is memory of GPU ", device,
                                    "; the session is on GPU ", device_.device));
+  }
+  // The range may be told as the host has it or as the GPU has it.
+  const CUdeviceptr offset =
+      address - begin < size ? address - begin : reached - begin;
+  if (offset < size && size - offset < static_cast<uint64_t>(bytes)) {
+    return UsageError(absl::StrCat(name, ": is memory that ends after ",
+                                   size - offset, " bytes; the run needs ",
+                                   bytes));
   }
   return reached;
 }

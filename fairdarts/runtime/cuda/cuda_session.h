@@ -108,15 +108,14 @@ class CudaSession {
   // streams.
   //
   // Where the pointers are not those of the run before, the graph is given the
-  // new ones first, which takes some microseconds; what is under way keeps its
-  // own.
+  // new ones first; what is under way keeps its own.
   //
   // On a stream that is being captured the kernels become part of that graph;
   // whoever launches it sees to it that the session does nothing else at that
   // time and outlives it.
   //
-  // A usage error for a count below 1 and for memory that the GPU does not
-  // reach.
+  // A usage error for a count below 1, for memory that the GPU does not reach,
+  // and for an allocation that ends before the images or logits do.
   absl::Status RunAsync(const float* images, int64_t count, float* logits,
                         CudaStream stream);
 

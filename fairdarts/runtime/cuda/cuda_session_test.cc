@@ -450,8 +450,9 @@ TEST_F(CudaSessionTest, RunsNeitherAllocateNorWait) {
   fake_.settings.run_kernels = false;
   const int64_t bytes = fake_.device_bytes();
   const std::vector<std::string> allowed = {
-      "cuCtxPushCurrent",  "cuCtxPopCurrent", "cuStreamIsCapturing",
-      "cuStreamWaitEvent", "cuGraphLaunch",   "cuEventRecord"};
+      "cuCtxPushCurrent",    "cuCtxPopCurrent",   "cuPointerGetAttributes",
+      "cuStreamIsCapturing", "cuStreamWaitEvent", "cuGraphLaunch",
+      "cuEventRecord"};
   const auto allowed_calls = [&] {
     int64_t calls = 0;
     for (const std::string& name : allowed) calls += fake_.calls(name);
@@ -466,17 +467,15 @@ TEST_F(CudaSessionTest, RunsNeitherAllocateNorWait) {
   }
   EXPECT_EQ(fake_.calls("cuGraphLaunch") - launches, 10000);
   EXPECT_EQ(fake_.calls() - calls, allowed_calls() - its_calls);
-  EXPECT_EQ(fake_.calls() - calls, 6 * 10000);
+  EXPECT_EQ(fake_.calls() - calls, 8 * 10000);
   EXPECT_EQ(fake_.device_bytes(), bytes);
-  // Other pointers and other sizes ask no more than that of the driver.
-  const int64_t looked = fake_.calls("cuPointerGetAttributes");
+  // Other pointers ask no more of the driver than that they be put in.
   const int64_t updated = fake_.calls("cuGraphExecKernelNodeSetParams");
   const int64_t before = fake_.calls();
   ASSERT_THAT(session.RunAsync(in + session.image_floats(), 1, out, stream),
               IsOk());
-  EXPECT_EQ(fake_.calls("cuPointerGetAttributes") - looked, 2);
   EXPECT_EQ(fake_.calls("cuGraphExecKernelNodeSetParams") - updated, 2);
-  EXPECT_EQ(fake_.calls() - before, 6 + 4);
+  EXPECT_EQ(fake_.calls() - before, 8 + 2);
   fake_.Finish(stream);
 }
 
@@ -738,6 +737,17 @@ TEST_F(CudaSessionTest, RefusesMemoryThatTheGpuDoesNotReach) {
   EXPECT_THAT(run(in, 0, out), refused("count: is 0; at least one image"));
   EXPECT_THAT(run(in, -1, out), refused("count: is -1"));
   EXPECT_THAT(run(in, int64_t{1} << 60, out), refused("fit in memory"));
+  const int64_t image_bytes = session.image_floats() * sizeof(float);
+  EXPECT_THAT(
+      run(in, 2, out),
+      refused(absl::StrCat("images: is memory that ends after ", image_bytes,
+                           " bytes; the run needs ", 2 * image_bytes)));
+  EXPECT_THAT(run(in + 1, 1, out),
+              refused(absl::StrCat("ends after ", image_bytes - 4, " bytes")));
+  EXPECT_THAT(run(in, 1, out + 1),
+              refused("logits: is memory that ends after 16 bytes; the run "
+                      "needs 20"));
+  EXPECT_THAT(run(in, 1, fake_.Pinned(4)), refused("ends after 16 bytes"));
   EXPECT_THAT(run(nullptr, 1, out), refused("must not be null"));
   EXPECT_THAT(run(in, 1, nullptr), refused("must not be null"));
   EXPECT_THAT(run(ordinary.data(), 1, out),
@@ -757,6 +767,10 @@ TEST_F(CudaSessionTest, RefusesMemoryThatTheGpuDoesNotReach) {
   ASSERT_THAT(run(in, 1, out), IsOk());
   fake_.Finish(stream);
   EXPECT_EQ(FromDevice(out, session.classes()), Logits(session, ordinary));
+  // Also what was reached by the run before and is not there any more.
+  fake_.Release(in);
+  EXPECT_THAT(run(in, 1, out),
+              refused("images: is memory that the GPU does not reach"));
 }
 
 }  // namespace

@@ -313,10 +313,14 @@ struct FakeDriver::Functions {
                                                CUdeviceptr pointer) {
     FD_ENTER("cuPointerGetAttributes", false);
     const Allocation* allocation = nullptr;
+    CUdeviceptr start = 0;
     const auto behind = fake.memory_.upper_bound(pointer);
     if (behind != fake.memory_.begin()) {
       const auto& [begin, its] = *std::prev(behind);
-      if (pointer < begin + its.size) allocation = &its;
+      if (pointer < begin + its.size) {
+        allocation = &its;
+        start = begin;
+      }
     }
     for (unsigned int i = 0; i < count; ++i) {
       switch (attributes[i]) {
@@ -336,6 +340,13 @@ struct FakeDriver::Functions {
           break;
         case CU_POINTER_ATTRIBUTE_IS_MANAGED:
           *static_cast<unsigned int*>(values[i]) = 0;
+          break;
+        case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR:
+          *static_cast<CUdeviceptr*>(values[i]) = start;
+          break;
+        case CU_POINTER_ATTRIBUTE_RANGE_SIZE:
+          *static_cast<size_t*>(values[i]) =
+              allocation == nullptr ? 0 : allocation->size;
           break;
         default:
           return CUDA_ERROR_INVALID_VALUE;
@@ -948,6 +959,10 @@ float* FakeDriver::Pinned(int64_t floats) {
 
 float* FakeDriver::Elsewhere(int64_t floats) {
   return reinterpret_cast<float*>(Allocate(floats * sizeof(float), 1, true));
+}
+
+void FakeDriver::Release(float* pointer) {
+  Forget(memory_.find(reinterpret_cast<uint64_t>(pointer)));
 }
 
 CUstream FakeDriver::NewStream() {

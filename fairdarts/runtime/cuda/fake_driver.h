@@ -88,6 +88,8 @@ class FakeDriver {
   float* Device(int64_t floats);
   float* Pinned(int64_t floats);
   float* Elsewhere(int64_t floats);
+  // Gives any of it back.
+  void Release(float* pointer);
   CUstream NewStream();
   // Where the host finds memory of the GPU or pinned memory.
   float* Host(const float* pointer) const;
