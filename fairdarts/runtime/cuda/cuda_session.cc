@@ -377,6 +377,14 @@ absl::Status CudaSession::Impl::Build(const StagePlan& plan,
                 kernel_, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
                 static_cast<int>(shared_bytes)),
             "asking for shared memory"));
+  // Launches take more of it or less. Were the driver to choose for each how
+  // much of a multiprocessor's fast memory is shared, it might have to change
+  // that between two of them, and the second could not begin early. (Not timed.)
+  FD_RETURN_IF_ERROR(
+      Check(driver_.cuFuncSetAttribute(
+                kernel_, CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT,
+                CU_SHAREDMEM_CARVEOUT_MAX_SHARED),
+            "asking for shared memory"));
   FD_ASSIGN_OR_RETURN(own.stream, CreateStream(driver_));
   if (stream_ == nullptr) stream_ = own.stream.get();
   FD_ASSIGN_OR_RETURN(own.done, CreateEvent(driver_));

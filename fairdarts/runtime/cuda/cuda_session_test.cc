@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "fairdarts/base/status.h"
+#include "fairdarts/runtime/cuda/driver.h"
 #include "fairdarts/runtime/cuda/fake_driver.h"
 #include "fairdarts/runtime/cuda/resources.h"
 #include "fairdarts/runtime/cuda/tolerances.h"
@@ -247,6 +248,13 @@ TEST_F(CudaSessionTest, KernelsBeginEarlyWhereTheyWaitThemselves) {
     EXPECT_EQ(fake_.overlapping(), hopper.launches(1) - 1) << major;
     EXPECT_EQ(Logits(session, images), logits) << major;
   }
+}
+
+// Launches with more and with less of it than others follow each other.
+TEST_F(CudaSessionTest, SharedMemoryIsAskedForOnce) {
+  const CudaSession session = LoadSession();
+  EXPECT_EQ(fake_.carveout(), CU_SHAREDMEM_CARVEOUT_MAX_SHARED);
+  EXPECT_EQ(fake_.calls("cuFuncSetAttribute"), 2);
 }
 
 TEST_F(CudaSessionTest, RunsOnTheProgramsStreamAndMemory) {
@@ -668,6 +676,22 @@ TEST_F(CudaSessionTest, RefusesMachinesThatCannotRunIt) {
                        "GPU 0, Tesla T4, is of compute capability 7.5: 8.0 or "
                        "newer is needed"));
   fake_.settings.major = 8;
+  fake_.settings.shared_bytes = 64 * 1024;
+  EXPECT_THAT(
+      TryLoad(SmallBytes()),
+      StatusIs(absl::StatusCode::kUnavailable,
+               "GPU 0, Tesla T4, has 65536 bytes of shared memory for a block: "
+               "101376 are needed"));
+  fake_.settings.shared_bytes = 99 * 1024;
+  // Machine code is for any driver from 13.0 on; what has to be compiled is for
+  // one that knows how.
+  fake_.FailCall(0, CUDA_ERROR_UNSUPPORTED_PTX_VERSION, "cuModuleLoadData");
+  EXPECT_THAT(
+      TryLoad(SmallBytes()),
+      StatusIs(absl::StatusCode::kUnavailable,
+               absl::StrCat("a driver for CUDA ", CudaVersionText(CUDA_VERSION),
+                            " or newer is needed; this one is for "
+                            "13.1")));
   options_.device = 1;
   EXPECT_THAT(TryLoad(SmallBytes()),
               StatusIs(absl::StatusCode::kInvalidArgument,

@@ -11,10 +11,6 @@ namespace {
 constexpr char kNeeded[] =
     "a driver for CUDA 13.0 or newer (release 580 or newer) is needed";
 
-std::string VersionText(int version) {
-  return absl::StrCat(version / 1000, ".", version % 1000 / 10);
-}
-
 // Of the library that lacks a function, for the message.
 std::string AgeOf(void* library) {
   const auto get_version = reinterpret_cast<decltype(&::cuDriverGetVersion)>(
@@ -23,7 +19,7 @@ std::string AgeOf(void* library) {
   if (get_version == nullptr || get_version(&version) != CUDA_SUCCESS) {
     return "";
   }
-  return absl::StrCat(" is for CUDA ", VersionText(version), " and");
+  return absl::StrCat(" is for CUDA ", CudaVersionText(version), " and");
 }
 
 absl::Status Missing(void* library, const std::string& name,
@@ -48,6 +44,10 @@ absl::StatusOr<int> Attribute(const CudaDriver& driver, CUdevice device,
 }
 
 }  // namespace
+
+std::string CudaVersionText(int version) {
+  return absl::StrCat(version / 1000, ".", version % 1000 / 10);
+}
 
 absl::StatusOr<CudaDriver> LoadCudaDriver(const std::string& library) {
   void* const handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -102,6 +102,7 @@ bool LeavesContextUsable(CUresult result) {
     case CUDA_ERROR_INVALID_CONTEXT:
     case CUDA_ERROR_INVALID_HANDLE:
     case CUDA_ERROR_NOT_READY:
+    case CUDA_ERROR_UNSUPPORTED_PTX_VERSION:
     case CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES:
     case CUDA_ERROR_NOT_PERMITTED:
     case CUDA_ERROR_NOT_SUPPORTED:
@@ -128,8 +129,8 @@ absl::StatusOr<CudaDevice> OpenCudaDevice(const CudaDriver& driver,
   FD_RETURN_IF_ERROR(CudaCheck(driver, driver.cuDriverGetVersion(&version),
                                "asking CUDA's driver for its version"));
   if (version < kMinDriverVersion) {
-    return EnvironmentError(absl::StrCat("CUDA's driver is for CUDA ",
-                                         VersionText(version), ": ", kNeeded));
+    return EnvironmentError(absl::StrCat(
+        "CUDA's driver is for CUDA ", CudaVersionText(version), ": ", kNeeded));
   }
   const CUresult started = driver.cuInit(0);
   int count = 0;
@@ -174,6 +175,12 @@ absl::StatusOr<CudaDevice> OpenCudaDevice(const CudaDriver& driver,
     return EnvironmentError(absl::StrCat(
         "GPU ", number, ", ", device.name, ", is of compute capability ",
         device.major, ".", device.minor, ": 8.0 or newer is needed"));
+  }
+  if (device.shared_bytes < kMinSharedBytes) {
+    return EnvironmentError(absl::StrCat(
+        "GPU ", number, ", ", device.name, ", has ", device.shared_bytes,
+        " bytes of shared memory for a block: ", kMinSharedBytes,
+        " are needed"));
   }
   return device;
 }

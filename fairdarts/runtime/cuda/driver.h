@@ -69,10 +69,18 @@ struct CudaDriver {
 #undef FD_CUDA_DRIVER_MEMBER
 };
 
-// What the kernels are compiled for: the oldest driver that loads them, as
-// cuDriverGetVersion counts, and the oldest GPU.
+// The oldest driver, as cuDriverGetVersion counts, that loads the kernels'
+// machine code, and the oldest GPU that it is for. Where there is none for a
+// GPU its driver compiles them, and has to be as new as the toolkit that made
+// them (see LoadModule).
 inline constexpr int kMinDriverVersion = 13000;
 inline constexpr int kMinComputeMajor = 8;
+
+// Shared memory that every such GPU has for a block.
+inline constexpr int kMinSharedBytes = 99 * 1024;
+
+// What cuDriverGetVersion, or CUDA_VERSION, counts: 13000 is "13.0".
+std::string CudaVersionText(int version);
 
 // The functions of a library, which stays loaded; an environment error where it
 // cannot be loaded or lacks one.
@@ -111,7 +119,7 @@ struct CudaDevice {
 // Starts the driver and looks at a GPU, by its number from 0 on. A usage error
 // for a number that there is no GPU for; an environment error for a driver that
 // does not start or is too old, for want of any GPU and for one that is too
-// old.
+// old or has not the shared memory of such a one.
 absl::StatusOr<CudaDevice> OpenCudaDevice(const CudaDriver& driver, int number);
 
 }  // namespace fairdarts

@@ -397,6 +397,10 @@ struct FakeDriver::Functions {
                                            CUfunction_attribute attribute,
                                            int value) {
     FD_ENTER("cuFuncSetAttribute");
+    if (attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT) {
+      fake.carveout_ = value;
+      return CUDA_SUCCESS;
+    }
     if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES ||
         value < 0 || value > fake.settings.shared_bytes) {
       return CUDA_ERROR_INVALID_VALUE;

@@ -83,6 +83,9 @@ class FakeDriver {
   // Launches of kernels that may begin before the one in front has ended.
   int64_t overlapping() const { return overlapping_; }
 
+  // The part of fast memory, in hundredths, that kernels prefer to have shared.
+  int carveout() const { return carveout_; }
+
   // What a program has of its own, none of which counts as living: memory of
   // the GPU, pinned memory and memory of another GPU, and streams.
   float* Device(int64_t floats);
@@ -148,6 +151,7 @@ class FakeDriver {
   bool freed_in_use_ = false;
   int64_t kernels_ = 0;
   int64_t overlapping_ = 0;
+  int carveout_ = CU_SHAREDMEM_CARVEOUT_DEFAULT;
   int retained_ = 0;
   std::map<uint64_t, Allocation> memory_;  // by the address that CUDA gives
   std::map<void*, std::unique_ptr<Module>> modules_;

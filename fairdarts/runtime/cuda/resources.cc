@@ -55,8 +55,18 @@ absl::StatusOr<CudaOwnStream> CreateStream(const CudaDriver& driver) {
 absl::StatusOr<CudaModule> LoadModule(const CudaDriver& driver,
                                       const void* image) {
   CUmodule module = nullptr;
-  FD_RETURN_IF_ERROR(CudaCheck(driver, driver.cuModuleLoadData(&module, image),
-                               "loading the kernels"));
+  const CUresult loaded = driver.cuModuleLoadData(&module, image);
+  if (loaded == CUDA_ERROR_UNSUPPORTED_PTX_VERSION) {
+    int version = 0;
+    FD_RETURN_IF_ERROR(CudaCheck(driver, driver.cuDriverGetVersion(&version),
+                                 "asking CUDA's driver for its version"));
+    return EnvironmentError(absl::StrCat(
+        "loading the kernels: there is no machine code for this GPU, and to "
+        "compile it a driver for CUDA ",
+        CudaVersionText(CUDA_VERSION), " or newer is needed; this one is for ",
+        CudaVersionText(version)));
+  }
+  FD_RETURN_IF_ERROR(CudaCheck(driver, loaded, "loading the kernels"));
   return CudaModule(module, driver.cuModuleUnload);
 }
 

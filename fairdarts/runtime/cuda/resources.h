@@ -63,6 +63,8 @@ absl::StatusOr<CudaHostMemory> AllocateOnHost(const CudaDriver& driver,
 absl::StatusOr<CudaEvent> CreateEvent(const CudaDriver& driver);
 // One that does not wait for the legacy default stream.
 absl::StatusOr<CudaOwnStream> CreateStream(const CudaDriver& driver);
+// A driver that is too old to compile code for a GPU that there is no machine
+// code for is told in its version and the one that is needed.
 absl::StatusOr<CudaModule> LoadModule(const CudaDriver& driver,
                                       const void* image);
 
