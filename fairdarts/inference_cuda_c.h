@@ -34,7 +34,11 @@ extern "C" {
 
 typedef struct fairdarts_cuda_session fairdarts_cuda_session;
 
-/* Of weights and maps. Images, logits and sums are float32 whatever it is. */
+/* Of weights and maps. Images, logits and sums are float32 whatever it is. A
+ * weight that is too large for it, with its batch norm, is an error of the
+ * model file's; one that is too small becomes 0, and a map's value beyond
+ * float16's 65504 infinite, so that logits which depend on it may be infinite
+ * or not a number: no call tells that. */
 enum {
   FAIRDARTS_FLOAT32 = 0, /* in full precision, products too */
   FAIRDARTS_FLOAT16 = 1,
@@ -44,6 +48,7 @@ enum {
 /* Who does the dense convolutions of more than one pixel, such as the stem's.
  */
 enum {
+  /* Which of the two takes less time was not measured. */
   FAIRDARTS_CONVOLUTIONS_AUTO = 0, /* cuDNN where it can, else ... */
   FAIRDARTS_CONVOLUTIONS_OWN = 1,  /* ... this library's kernels */
   FAIRDARTS_CONVOLUTIONS_CUDNN = 2 /* cuDNN, or an error without it */

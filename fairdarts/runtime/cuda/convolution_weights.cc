@@ -1,5 +1,7 @@
 #include "fairdarts/runtime/cuda/convolution_weights.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "fairdarts/base/check.h"
@@ -18,6 +20,13 @@ std::vector<char> Rounded(const float* values, int count) {
     std::memcpy(bytes.data() + i * sizeof(T), &element, sizeof(T));
   }
   return bytes;
+}
+
+template <typename T>
+bool StayFinite(const float* values, int count) {
+  return std::all_of(values, values + count, [](float value) {
+    return std::isfinite(ToFloat(FromFloat<T>(value)));
+  });
 }
 
 // Where a part begins.
@@ -63,6 +72,20 @@ std::vector<char> RoundBias(const StagePlan& plan, const StageTask& task) {
       break;
   }
   return Rounded<float>(bias, task.out.channels);
+}
+
+bool BiasFits(const StagePlan& plan, const StageTask& task) {
+  FD_CHECK_GE(task.bias, 0);
+  const float* const bias = plan.biases.data() + task.bias;
+  switch (plan.precision) {
+    case Precision::kFloat16:
+      return StayFinite<Half>(bias, task.out.channels);
+    case Precision::kBFloat16:
+      return StayFinite<BFloat16>(bias, task.out.channels);
+    case Precision::kFloat32:
+      break;
+  }
+  return true;
 }
 
 ConvolutionWeights UnpackConvolutions(const StagePlan& plan) {

@@ -20,6 +20,8 @@ std::vector<char> UnpackFilter(const StagePlan& plan, const StageTask& task);
 
 // Its biases, [out channels], in the same elements: rounded once.
 std::vector<char> RoundBias(const StagePlan& plan, const StageTask& task);
+// Whether none of them becomes infinite by that.
+bool BiasFits(const StagePlan& plan, const StageTask& task);
 
 // Those of all the plain convolutions, one behind the other.
 struct ConvolutionWeights {

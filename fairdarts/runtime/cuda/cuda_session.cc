@@ -379,7 +379,8 @@ absl::Status CudaSession::Impl::Build(const StagePlan& plan,
             "asking for shared memory"));
   // Launches take more of it or less. Were the driver to choose for each how
   // much of a multiprocessor's fast memory is shared, it might have to change
-  // that between two of them, and the second could not begin early. (Not timed.)
+  // that between two of them, and the second could not begin early. (Not
+  // timed.)
   FD_RETURN_IF_ERROR(
       Check(driver_.cuFuncSetAttribute(
                 kernel_, CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT,

@@ -38,7 +38,8 @@ using CudaStream = CUstream_st*;
 
 // Who does the dense convolutions of more than one pixel, such as the stem's.
 enum class CudaConvolutions {
-  kAuto,     // cuDNN where there is one that can, else the session's kernels
+  kAuto,     // cuDNN where there is one that can, else the session's kernels;
+             // which of the two takes less time was not measured
   kOwn,      // the session's kernels
   kLibrary,  // cuDNN, and an environment error without it
 };
@@ -50,6 +51,11 @@ struct CudaOptions {
   int device = 0;
   // Of weights and maps. Images and logits are float32 whatever it is, and so
   // are sums; kFloat32 multiplies in full precision too.
+  //
+  // A weight that is too large for it, with its batch norm, is an error of the
+  // model file's. One that is too small becomes 0, and a map's value beyond
+  // float16's 65504 infinite, so that logits which depend on it may be infinite
+  // or not a number: no call tells that.
   Precision precision = Precision::kFloat32;
   // The numbers of images that a graph is made for. A run takes the largest
   // that fits again and again, so 1 is one of them, named or not; the largest

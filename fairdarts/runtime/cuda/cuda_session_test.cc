@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
@@ -192,6 +193,19 @@ TEST_P(CudaSessionPrecisionTest, GraphsAndKernelsOneByOneGiveTheSameBits) {
   for (const int count : {1, 2, 3, 7}) {
     const std::vector<float> images = ImagesFor(with_graph, count);
     EXPECT_EQ(Logits(with_graph, images), Logits(eager, images)) << count;
+  }
+}
+
+// Numbers beyond those of a precision are none that could be taken for logits.
+TEST_F(CudaSessionTest, WhatOverflowsIsNoNumber) {
+  options_.precision = Precision::kFloat16;
+  CudaSession session = LoadSession();
+  std::vector<float> images = ImagesFor(session, 2);
+  for (int i = 0; i < session.image_floats(); ++i) images[i] *= 1e6f;
+  const std::vector<float> logits = Logits(session, images);
+  for (int i = 0; i < session.classes(); ++i) {
+    EXPECT_FALSE(std::isfinite(logits[i])) << i << ": " << logits[i];
+    EXPECT_TRUE(std::isfinite(logits[session.classes() + i])) << i;
   }
 }
 

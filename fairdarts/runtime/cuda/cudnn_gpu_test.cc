@@ -81,7 +81,8 @@ class CudnnGpuTest : public testing::Test {
     current_.emplace(*driver_, context_->get());
     ASSERT_EQ(current_->result(), CUDA_SUCCESS);
     const absl::StatusOr<const Cudnn*> cudnn = SystemCudnn();
-    ASSERT_THAT(cudnn, IsOk());
+    // Sessions do without it, too.
+    if (!cudnn.ok()) GTEST_SKIP() << cudnn.status().message();
     cudnn_ = *cudnn;
     absl::StatusOr<CudnnHandle> handle = CudnnHandle::Create(*cudnn_);
     ASSERT_THAT(handle, IsOk());

@@ -11,8 +11,8 @@ namespace fairdarts {
 namespace {
 
 constexpr char kNeeded[] =
-    "cuDNN 9 (libcudnn.so.9, with the libraries beside it) is needed where the "
-    "dynamic linker looks, as in a folder of LD_LIBRARY_PATH";
+    "cuDNN 9 for CUDA 13 (libcudnn.so.9, with the libraries beside it) is "
+    "needed where the dynamic linker looks, as in a folder of LD_LIBRARY_PATH";
 
 std::string VersionText(size_t version) {
   return absl::StrCat(version / 10000, ".", version % 10000 / 100, ".",
@@ -46,6 +46,13 @@ absl::Status Look(void* library, const std::string& name, Cudnn* cudnn) {
   }
   FD_CUDNN_FUNCTIONS(FD_CUDNN_LOAD)
 #undef FD_CUDNN_LOAD
+  // Counted as cuDriverGetVersion does.
+  const size_t cuda = cudnn->cudnnGetCudartVersion() / 1000;
+  if (cuda != kCudnnCudaMajor) {
+    return EnvironmentError(absl::StrCat(name, " is cuDNN ",
+                                         VersionText(version), " for CUDA ",
+                                         cuda, ": ", kNeeded));
+  }
   return absl::OkStatus();
 }
 

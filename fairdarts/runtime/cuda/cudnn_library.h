@@ -23,6 +23,7 @@ namespace fairdarts {
   X(cudnnBackendSetAttribute)      \
   X(cudnnCreate)                   \
   X(cudnnDestroy)                  \
+  X(cudnnGetCudartVersion)         \
   X(cudnnGetErrorString)           \
   X(cudnnGetLastErrorString)       \
   X(cudnnGetVersion)               \
@@ -37,9 +38,13 @@ struct Cudnn {
 // What is linked with: another major version may change every call. The texts
 // of errors come with 9.0.
 inline constexpr int kCudnnMajor = 9;
+// Of CUDA: cuDNN is made for each apart, under the same name, and wants the
+// other libraries of that CUDA.
+inline constexpr int kCudnnCudaMajor = 13;
 
 // The functions of a library, which stays loaded; an environment error where it
-// cannot be loaded, is of another major version or lacks a function.
+// cannot be loaded, is of another major version or for one of CUDA's, or lacks
+// a function.
 absl::StatusOr<Cudnn> LoadCudnn(const std::string& library);
 
 // Those of libcudnn.so.9, loaded once for the process; what that gave is what

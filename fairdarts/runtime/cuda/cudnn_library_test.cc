@@ -22,8 +22,8 @@ void ExpectRefusal(const std::string& library, const std::string& message) {
   EXPECT_THAT(cudnn, StatusIs(absl::StatusCode::kUnavailable, message));
   EXPECT_THAT(cudnn.status(), ExitCodeIs(ExitCode::kEnvironment));
   EXPECT_THAT(cudnn, StatusIs(absl::StatusCode::kUnavailable,
-                              "cuDNN 9 (libcudnn.so.9, with the libraries "
-                              "beside it) is needed"));
+                              "cuDNN 9 for CUDA 13 (libcudnn.so.9, with the "
+                              "libraries beside it) is needed"));
 }
 
 TEST(CudnnLibraryTest, LoadsEveryFunction) {
@@ -43,6 +43,8 @@ TEST(CudnnLibraryTest, SaysWhatWasFoundInPlaceOfCudnn9) {
   ExpectRefusal("libm.so.6", "libm.so.6 has no cudnnGetVersion: ");
   ExpectRefusal(Stub("8907"), "libcudnn_stub_8907.so is cuDNN 8.9: ");
   ExpectRefusal(Stub("100203"), "libcudnn_stub_100203.so is cuDNN 10.2.3: ");
+  ExpectRefusal(Stub("cuda12"),
+                "libcudnn_stub_cuda12.so is cuDNN 9.19.1 for CUDA 12: ");
   ExpectRefusal(Stub("lacking"),
                 "libcudnn_stub_lacking.so is cuDNN 9.19.1 and has no "
                 "cudnnSetStream: ");

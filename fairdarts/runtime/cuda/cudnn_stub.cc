@@ -1,11 +1,16 @@
 // A library that has cuDNN's functions, for the test of how it is loaded:
-// VERSION is what it says of itself, LACKS_SET_STREAM leaves one out.
+// VERSION is what it says of itself, CUDA what it says it is for, and
+// LACKS_SET_STREAM leaves one out.
 
 #include <cudnn_graph.h>
 
 extern "C" {
 
 size_t cudnnGetVersion() { return VERSION; }
+#ifndef CUDA
+#define CUDA 13010
+#endif
+size_t cudnnGetCudartVersion() { return CUDA; }
 const char* cudnnGetErrorString(cudnnStatus_t) { return "of the stub"; }
 void cudnnGetLastErrorString(char*, size_t) {}
 cudnnStatus_t cudnnCreate(cudnnHandle_t*) { return CUDNN_STATUS_SUCCESS; }

@@ -18,6 +18,11 @@ absl::StatusOr<StageConvolutions> StageConvolutions::Create(
     if (launch.kind != StageLaunch::Kind::kConvolution) continue;
     const StageTask& task = schedule.tasks[launch.first_task];
     const StageSegment& segment = schedule.segments[task.first_segment];
+    if (!BiasFits(plan, task)) {
+      return absl::UnimplementedError(
+          "cuDNN takes a convolution's bias in the precision of its maps, "
+          "where it would be infinite");
+    }
     FD_ASSIGN_OR_RETURN(
         CudnnConvolution convolution,
         CudnnConvolution::Create(cudnn, target, plan.precision, task, segment,

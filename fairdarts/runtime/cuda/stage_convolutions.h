@@ -22,7 +22,7 @@ class StageConvolutions {
  public:
   // Makes those of kind kConvolution, each with at most `most_workspace` bytes.
   // Errors are those of CudnnConvolution::Create: unimplemented where the stage
-  // kernel has to do one of them.
+  // kernel has to do one of them, also for a bias that float alone holds.
   static absl::StatusOr<StageConvolutions> Create(const Cudnn& cudnn,
                                                   const CudnnTarget& target,
                                                   const StagePlan& plan,

@@ -1,5 +1,6 @@
 #include "fairdarts/runtime/cuda/stage_convolutions.h"
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <string>
@@ -125,6 +126,45 @@ TEST(StageConvolutionsTest, EachIsTheTaskOfItsLaunch) {
   CheckEveryLaunch<Half>(Kind::kCifar, Precision::kFloat16, 1);
   CheckEveryLaunch<BFloat16>(Kind::kCifar, Precision::kBFloat16, 1);
   CheckEveryLaunch<Half>(Kind::kImageNet, Precision::kFloat16, 3);
+}
+
+// The stage kernel adds biases as floats.
+TEST(StageConvolutionsTest, RefusesABiasThatWouldBeInfinite) {
+  struct Case {
+    Precision precision;
+    float fits;  // rounds to the largest number
+    float does_not;
+  };
+  for (const Case& each :
+       {Case{Precision::kFloat16, 65519.0f, 65520.0f},
+        Case{Precision::kBFloat16, 0x1.fefffep127f, 0x1.ffp127f}}) {
+    StagePlan plan = PlanOf(NetworkConfig::Kind::kCifar, each.precision);
+    FakeCudnn fake;
+    absl::StatusOr<CudnnHandle> handle = CudnnHandle::Create(fake.cudnn());
+    ASSERT_THAT(handle, IsOk());
+    CudnnTarget target;
+    target.handle = handle->get();
+    const StageSchedule schedule = ScheduleOf(plan);
+    const auto launch =
+        std::find_if(schedule.launches.begin(), schedule.launches.end(),
+                     [](const StageLaunch& each) {
+                       return each.kind == StageLaunch::Kind::kConvolution;
+                     });
+    ASSERT_NE(launch, schedule.launches.end());
+    const StageTask& task = schedule.tasks[launch->first_task];
+    for (const float sign : {1.0f, -1.0f}) {
+      float& bias = plan.biases[task.bias + 11];
+      bias = sign * each.fits;
+      const auto create = [&] {
+        return StageConvolutions::Create(fake.cudnn(), target, plan, schedule,
+                                         kWorkspace);
+      };
+      EXPECT_THAT(create(), IsOk());
+      bias = sign * each.does_not;
+      EXPECT_THAT(create(), StatusIs(absl::StatusCode::kUnimplemented,
+                                     "bias in the precision of its maps"));
+    }
+  }
 }
 
 TEST(StageConvolutionsTest, TheWorkspaceIsRoomForTheLargest) {
