@@ -181,7 +181,9 @@ TEST_P(CudaSessionPrecisionTest, EveryPublishedNetworkGivesTheGoldenLogits) {
   }
   RecordProperty("worst", absl::StrCat(worst));
   RecordProperty("worst_step", absl::StrCat(worst_step));
-  RecordProperty("told_apart", told_apart);
+  // In each precision, by the golden data alone.
+  constexpr int kToldApart[] = {48, 47, 33};
+  EXPECT_EQ(told_apart, kToldApart[static_cast<int>(GetParam())]);
 }
 
 TEST_P(CudaSessionPrecisionTest, GraphsAndKernelsOneByOneGiveTheSameBits) {
