@@ -13,15 +13,28 @@ _SASS = [
     "100",
 ]
 
-# For all other GPUs (11.x, 12.x and what comes) the driver compiles this. It is
-# that of the lowest GPU of ours because PTX runs on its own GPU and every later
-# one: no GPU from Ampere on is without code, whatever stands in the list above.
-_PTX = "80"
+# For all other GPUs (11.x, 12.x and what comes) the driver compiles the latest
+# of these that is not newer than the GPU: PTX runs on its own GPU and every
+# later one. The lowest is that of the lowest GPU of ours, so that no GPU from
+# Ampere on is without code, whatever stands in the list above; the other has
+# what Hopper brought.
+_PTX = [
+    "80",
+    "90",
+]
 
-def _compile(ctx, source, headers, flags, arch, kind):
-    """One architecture's code: (the code, its use of registers and memory)."""
+# A GPU that has to compile the last of them.
+_COMPILES = "120"
+
+def _compile(ctx, source, headers, flags, kind, virtual, real = None):
+    """One architecture's code: (the code, its use of registers and memory).
+
+    PTX is a virtual architecture's; machine code is made of one for a real one.
+    """
     tools = find_cpp_toolchain(ctx)
-    name = "%s.%s_%s" % (ctx.label.name, "sm" if kind == "cubin" else "compute", arch)
+    name = "%s.compute_%s" % (ctx.label.name, virtual)
+    if real:
+        name += "_sm_" + real
     code = ctx.actions.declare_file(name + "." + kind)
     usage = ctx.actions.declare_file(name + ".usage")
 
@@ -35,12 +48,14 @@ def _compile(ctx, source, headers, flags, arch, kind):
     args.add_all([ctx.file._nvcc, declared, usage, code])
     args.add_all([
         "--" + kind,
-        "-arch=%s_%s" % ("sm" if kind == "cubin" else "compute", arch),
+        "-arch=compute_" + virtual,
         "-ccbin=" + tools.compiler_executable,
         "-std=c++17",
         "-Werror=all-warnings",
         "-Xptxas=-O3,-v",
     ])
+    if real:
+        args.add("-code=sm_" + real)
     args.add_all(flags)
     args.add(source)
     ctx.actions.run(
@@ -130,11 +145,16 @@ def _cuda_fatbin_impl(ctx):
     images = []
     usages = []
     for arch in _SASS:
-        code, usage = _compile(ctx, source, headers, flags, arch, "cubin")
+        code, usage = _compile(ctx, source, headers, flags, "cubin", arch, arch)
         images.append(("elf", arch, code))
         usages.append(usage)
-    code, _ = _compile(ctx, source, headers, flags, _PTX, "ptx")
-    images.append(("ptx", _PTX, code))
+    for arch in _PTX:
+        code, _ = _compile(ctx, source, headers, flags, "ptx", arch)
+        images.append(("ptx", arch, code))
+
+    # Not in the fat binary: what such a GPU's driver makes of the PTX.
+    _, usage = _compile(ctx, source, headers, flags, "cubin", _PTX[-1], _COMPILES)
+    usages.append(usage)
 
     fatbin = ctx.actions.declare_file(ctx.label.name + ".fatbin")
     ctx.actions.run(
