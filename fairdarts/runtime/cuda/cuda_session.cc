@@ -296,6 +296,7 @@ absl::StatusOr<std::vector<StageSchedule>> CudaSession::Impl::Schedule(
   StageDevice shape;
   shape.multiprocessors = device_.multiprocessors;
   shape.shared_bytes = device_.shared_bytes;
+  shape.multiprocessor_shared_bytes = device_.multiprocessor_shared_bytes;
   std::vector<StageSchedule> schedules;
   for (const int size : batch_sizes_) {
     FD_ASSIGN_OR_RETURN(

@@ -20,6 +20,7 @@
 #include "fairdarts/runtime/golden_networks.h"
 #include "fairdarts/runtime/session.h"
 #include "fairdarts/runtime/testing.h"
+#include "ops/cuda/stage.h"
 #include "tests/golden/filler.h"
 #include "tests/status_matchers.h"
 
@@ -263,6 +264,27 @@ TEST_F(CudaSessionTest, KernelsBeginEarlyWhereTheyWaitThemselves) {
     CudaSession session = LoadSession();
     EXPECT_EQ(fake_.overlapping(), hopper.launches(1) - 1) << major;
     EXPECT_EQ(Logits(session, images), logits) << major;
+  }
+}
+
+// As many blocks as have registers, on a GPU of 8.6 to 12.x too.
+TEST_F(CudaSessionTest, BlocksTakeWhatAMultiprocessorHasForSeveral) {
+  options_.batch_sizes = {64};
+  ModelDescription description = SmallDescription();
+  description.network.init_channels = 36;
+  description.network.image_size = 32;
+  const std::string bytes = BytesOf(description, 3);
+  int64_t last = fake_.settings.shared_bytes;
+  for (const int kilobytes : {228, 164, 100}) {
+    fake_.settings.multiprocessor_shared_bytes = kilobytes * 1024;
+    fake_.settings.shared_bytes = (kilobytes - 1) * 1024;
+    const CudaSession session = LoadSession(bytes);
+    const int64_t shared = fake_.dynamic_shared_bytes();
+    // The system takes 1 KiB.
+    EXPECT_LE(kStageBlocksAtATime * (shared + kStageFixedSharedBytes + 1024),
+              kilobytes * 1024);
+    EXPECT_LT(shared, last);
+    last = shared;
   }
 }
 

@@ -74,6 +74,7 @@ class CudnnGpuTest : public testing::Test {
     ASSERT_THAT(device, IsOk());
     device_.multiprocessors = device->multiprocessors;
     device_.shared_bytes = device->shared_bytes;
+    device_.multiprocessor_shared_bytes = device->multiprocessor_shared_bytes;
     absl::StatusOr<PrimaryContext> context =
         PrimaryContext::Retain(*driver_, device->device);
     ASSERT_THAT(context, IsOk());

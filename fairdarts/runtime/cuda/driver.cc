@@ -171,6 +171,9 @@ absl::StatusOr<CudaDevice> OpenCudaDevice(const CudaDriver& driver,
   FD_ASSIGN_OR_RETURN(
       device.shared_bytes,
       attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN));
+  FD_ASSIGN_OR_RETURN(
+      device.multiprocessor_shared_bytes,
+      attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR));
   if (device.major < kMinComputeMajor) {
     return EnvironmentError(absl::StrCat(
         "GPU ", number, ", ", device.name, ", is of compute capability ",

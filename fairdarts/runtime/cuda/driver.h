@@ -114,6 +114,7 @@ struct CudaDevice {
   int minor;
   int multiprocessors;
   int shared_bytes;  // that a block can have
+  int multiprocessor_shared_bytes;
 };
 
 // Starts the driver and looks at a GPU, by its number from 0 on. A usage error

@@ -95,6 +95,7 @@ TEST(DriverTest, OpensAGpu) {
   EXPECT_EQ(device->minor, 3);
   EXPECT_EQ(device->multiprocessors, 8);
   EXPECT_EQ(device->shared_bytes, 227 * 1024);
+  EXPECT_EQ(device->multiprocessor_shared_bytes, 228 * 1024);
 }
 
 // An error at each of its calls.
@@ -104,7 +105,7 @@ TEST(DriverTest, ADriverThatFailsIsAnEnvironmentError) {
     fake.FailCall(call, CUDA_ERROR_INVALID_VALUE);
     const absl::StatusOr<CudaDevice> device = OpenCudaDevice(fake.driver(), 0);
     if (!fake.failed()) {
-      EXPECT_EQ(call, 9);
+      EXPECT_EQ(call, 10);
       EXPECT_THAT(device, IsOk());
       break;
     }

@@ -193,6 +193,9 @@ struct FakeDriver::Functions {
       case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN:
         *value = fake.settings.shared_bytes;
         return CUDA_SUCCESS;
+      case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR:
+        *value = fake.settings.multiprocessor_shared_bytes;
+        return CUDA_SUCCESS;
       default:
         return CUDA_ERROR_INVALID_VALUE;
     }
@@ -406,6 +409,7 @@ struct FakeDriver::Functions {
       return CUDA_ERROR_INVALID_VALUE;
     }
     reinterpret_cast<Function*>(function)->most_shared = value;
+    fake.dynamic_shared_bytes_ = value;
     return CUDA_SUCCESS;
   }
 

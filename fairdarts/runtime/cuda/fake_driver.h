@@ -40,7 +40,8 @@ class FakeDriver {
     int minor = 0;
     int code_version = 90;  // of the kernels that it loads
     int multiprocessors = 8;
-    int shared_bytes = 227 * 1024;
+    int shared_bytes = 227 * 1024;  // of a block
+    int multiprocessor_shared_bytes = 228 * 1024;
     int64_t memory = int64_t{1} << 40;  // of the GPU; pinned memory is not
                                         // counted
     bool run_kernels = true;            // or do nothing in their place
@@ -83,6 +84,8 @@ class FakeDriver {
   // Launches of kernels that may begin before the one in front has ended.
   int64_t overlapping() const { return overlapping_; }
 
+  // The dynamic shared memory that a kernel may have.
+  int dynamic_shared_bytes() const { return dynamic_shared_bytes_; }
   // The part of fast memory, in hundredths, that kernels prefer to have shared.
   int carveout() const { return carveout_; }
 
@@ -151,6 +154,7 @@ class FakeDriver {
   bool freed_in_use_ = false;
   int64_t kernels_ = 0;
   int64_t overlapping_ = 0;
+  int dynamic_shared_bytes_ = 0;
   int carveout_ = CU_SHAREDMEM_CARVEOUT_DEFAULT;
   int retained_ = 0;
   std::map<uint64_t, Allocation> memory_;  // by the address that CUDA gives
