@@ -267,7 +267,8 @@ TEST_F(CudaSessionTest, KernelsBeginEarlyWhereTheyWaitThemselves) {
   }
 }
 
-// As many blocks as have registers, on a GPU of 8.6 to 12.x too.
+// As many blocks as have registers; on a GPU of 8.6, 8.9 or 12.x, with 100 KiB,
+// float32 needs more than a third of that at least.
 TEST_F(CudaSessionTest, BlocksTakeWhatAMultiprocessorHasForSeveral) {
   options_.batch_sizes = {64};
   ModelDescription description = SmallDescription();
@@ -281,7 +282,8 @@ TEST_F(CudaSessionTest, BlocksTakeWhatAMultiprocessorHasForSeveral) {
     const CudaSession session = LoadSession(bytes);
     const int64_t shared = fake_.dynamic_shared_bytes();
     // The system takes 1 KiB.
-    EXPECT_LE(kStageBlocksAtATime * (shared + kStageFixedSharedBytes + 1024),
+    const int blocks = kilobytes == 100 ? 2 : kStageBlocksAtATime;
+    EXPECT_LE(blocks * (shared + kStageFixedSharedBytes + 1024),
               kilobytes * 1024);
     EXPECT_LT(shared, last);
     last = shared;
