@@ -7,8 +7,7 @@ namespace {
 
 // Operations a second by NVIDIA's data sheets, within the rounding of clocks.
 double Peak(int major, Precision precision, int multiprocessors, double clock) {
-  return OperationsAClock(major, 0, precision).value() * multiprocessors *
-         clock;
+  return *OperationsAClock(major, 0, precision) * multiprocessors * clock;
 }
 
 TEST(GpuPeakTest, IsWhatTheDataSheetsSay) {
