@@ -1,12 +1,16 @@
 #include "ops/device.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Context.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/cuda.h>
 
 #include <cstdlib>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "fairdarts/base/status.h"
+#include "ops/torch_status.h"
 
 namespace fairdarts {
 
@@ -24,9 +28,18 @@ absl::StatusOr<c10::Device> FindDevice(bool cuda, bool deterministic) {
         "says, or use --device=cpu");
   }
   const c10::Device device(c10::kCUDA, 0);
-  const c10::impl::VirtualGuardImpl streams(device.type());
-  if (streams.getStream(device) == streams.getDefaultStream(device)) {
-    streams.exchangeStream(streams.getStreamFromGlobalPool(device));
+  // A GPU that is there may be another program's, full, or one that LibTorch
+  // has no code for: the first kernel tells.
+  const absl::Status usable = CatchTorch([&] {
+    const c10::impl::VirtualGuardImpl streams(device.type());
+    if (streams.getStream(device) == streams.getDefaultStream(device)) {
+      streams.exchangeStream(streams.getStreamFromGlobalPool(device));
+    }
+    at::ones({1}, at::TensorOptions().device(device)).item();
+  });
+  if (!usable.ok()) {
+    return EnvironmentError(absl::StrCat("device cuda: ", usable.message(),
+                                         "; or use --device=cpu"));
   }
   return device;
 }

@@ -37,8 +37,11 @@ torch::Tensor MixedOp::AddTo(torch::Tensor sum, const torch::Tensor& x,
         noise.on()) {
       y = y + NoiseLike(y, noise);
     }
+    // In the candidate's type: autocast would take a product with a float32
+    // weight, and the sum, back to float32.
+    const torch::Tensor w = weight[o].to(y.scalar_type());
     // One pass over memory in place of a product and a sum.
-    sum = sum.defined() ? torch::addcmul(sum, y, weight[o]) : y * weight[o];
+    sum = sum.defined() ? torch::addcmul(sum, y, w) : y * w;
   }
   return sum;
 }
