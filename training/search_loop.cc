@@ -301,7 +301,8 @@ int64_t SearchLoop::steps_done() const {
 // the step, so these say where every random stream and the sampler stand; the
 // learning rate is a function of the epoch.
 absl::StatusOr<Snapshot> SearchLoop::TakeSnapshot() {
-  FD_RETURN_IF_ERROR(Look());
+  FD_RETURN_IF_ERROR(
+      Annotate(Look(), absl::StrCat("epoch ", state_.epoch + 1)));
   Snapshot snapshot(RunKind::kSearch);
   snapshot.PutModule(kNetwork, *supernet_);
   PutSgd(kWeightOptimizer, step_->weight_optimizer(),
@@ -451,7 +452,8 @@ int64_t SearchLoop::ImagesBefore(int64_t step) const {
 }
 
 absl::Status SearchLoop::Look() {
-  if (ahead_ == nullptr) return absl::OkStatus();
+  if (ahead_ == nullptr || ahead_->pending() == 0) return absl::OkStatus();
+  const absl::Time start = absl::Now();
   FD_ASSIGN_OR_RETURN(const std::vector<DeviceSteps::Finished> finished,
                       ahead_->Finish());
   for (const DeviceSteps::Finished& one : finished) {
@@ -461,11 +463,13 @@ absl::Status SearchLoop::Look() {
         Annotate(result.status(), absl::StrCat("found of step ", step + 1)));
     Add(*result);
   }
+  state_.seconds += absl::ToDoubleSeconds(absl::Now() - start);
   return absl::OkStatus();
 }
 
 absl::Status SearchLoop::RunStep(const std::vector<int64_t>& order) {
   const absl::Time start = absl::Now();
+  const double seconds_before = state_.seconds;
   if (ahead_ == nullptr) {
     FD_RETURN_IF_ERROR(
         step_->SetLearningRate(schedule_.LearningRate(state_.epoch)));
@@ -502,7 +506,8 @@ absl::Status SearchLoop::RunStep(const std::vector<int64_t>& order) {
   state_.images =
       ImagesBefore(state_.step) +
       (config_.single_level() ? 0 : state_.step * config_.batch_size());
-  state_.seconds += absl::ToDoubleSeconds(absl::Now() - start);
+  // A look within it is counted once.
+  state_.seconds = seconds_before + absl::ToDoubleSeconds(absl::Now() - start);
   return absl::OkStatus();
 }
 

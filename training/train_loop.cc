@@ -162,7 +162,8 @@ int64_t TrainLoop::steps_done() const {
 // epoch and the step, so these say where every random stream and the sampler
 // stand.
 absl::StatusOr<Snapshot> TrainLoop::TakeSnapshot() {
-  FD_RETURN_IF_ERROR(Look());
+  FD_RETURN_IF_ERROR(
+      Annotate(Look(), absl::StrCat("epoch ", state_.epoch + 1)));
   Snapshot snapshot(RunKind::kTrain);
   step_->PutInto(snapshot);
   snapshot.PutText("config", TrainConfigText(config_));
@@ -277,7 +278,8 @@ int64_t TrainLoop::ImagesBefore(int64_t step) const {
 }
 
 absl::Status TrainLoop::Look() {
-  if (ahead_ == nullptr) return absl::OkStatus();
+  if (ahead_ == nullptr || ahead_->pending() == 0) return absl::OkStatus();
+  const absl::Time start = absl::Now();
   FD_ASSIGN_OR_RETURN(const std::vector<DeviceSteps::Finished> finished,
                       ahead_->Finish());
   for (const DeviceSteps::Finished& one : finished) {
@@ -287,11 +289,13 @@ absl::Status TrainLoop::Look() {
         Annotate(result.status(), absl::StrCat("found of step ", step + 1)));
     Add(*result);
   }
+  state_.seconds += absl::ToDoubleSeconds(absl::Now() - start);
   return absl::OkStatus();
 }
 
 absl::Status TrainLoop::RunStep(const std::vector<int64_t>& order) {
   const absl::Time start = absl::Now();
+  const double seconds_before = state_.seconds;
   if (ahead_ == nullptr) {
     const Batch batch = ToDevice(
         batches_.Augmented(sampler_.Batch(order, state_.step), state_.epoch),
@@ -317,7 +321,8 @@ absl::Status TrainLoop::RunStep(const std::vector<int64_t>& order) {
   }
   ++state_.step;
   state_.images = ImagesBefore(state_.step);
-  state_.seconds += absl::ToDoubleSeconds(absl::Now() - start);
+  // A look within it is counted once.
+  state_.seconds = seconds_before + absl::ToDoubleSeconds(absl::Now() - start);
   return absl::OkStatus();
 }
 
