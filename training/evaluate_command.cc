@@ -255,7 +255,10 @@ int EvaluateCommand(int argc, const char* const* argv, RunLog& log) {
     log.Info(absl::StrCat(kUsage, "\n", FlagsHelp(EvaluateConfig())));
     return static_cast<int>(ExitCode::kDone);
   }
-  return EndProgram(Evaluate(argc, argv, log), "evaluate", log);
+  // What LibTorch throws outside of a step, such as an error of a GPU that
+  // comes late, ends as others do.
+  return EndProgram(CatchTorch([&] { return Evaluate(argc, argv, log); }),
+                    "evaluate", log);
 }
 
 }  // namespace fairdarts

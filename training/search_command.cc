@@ -15,6 +15,7 @@
 #include "fairdarts/base/status.h"
 #include "fairdarts/decision.h"
 #include "genotypes/python_literal.h"
+#include "ops/torch_status.h"
 #include "training/checkpoint/run_lock.h"
 #include "training/checkpoint/stop_signals.h"
 #include "training/command.h"
@@ -246,7 +247,10 @@ int SearchCommand(int argc, const char* const* argv, RunLog& log) {
     log.Info(SearchHelp());
     return static_cast<int>(ExitCode::kDone);
   }
-  return EndProgram(Run(argc, argv, log), "search", log);
+  // What LibTorch throws outside of a step, such as an error of a GPU that
+  // comes late, ends as others do.
+  return EndProgram(CatchTorch([&] { return Run(argc, argv, log); }), "search",
+                    log);
 }
 
 }  // namespace fairdarts

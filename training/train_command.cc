@@ -16,6 +16,7 @@
 #include "genotypes/cost.h"
 #include "genotypes/genotype.h"
 #include "genotypes/python_literal.h"
+#include "ops/torch_status.h"
 #include "training/cell_files.h"
 #include "training/checkpoint/run_lock.h"
 #include "training/checkpoint/stop_signals.h"
@@ -193,7 +194,10 @@ int TrainCommand(int argc, const char* const* argv, RunLog& log) {
     log.Info(TrainHelp());
     return static_cast<int>(ExitCode::kDone);
   }
-  return EndProgram(Train(argc, argv, log), "train", log);
+  // What LibTorch throws outside of a step, such as an error of a GPU that
+  // comes late, ends as others do.
+  return EndProgram(CatchTorch([&] { return Train(argc, argv, log); }), "train",
+                    log);
 }
 
 }  // namespace fairdarts
