@@ -152,12 +152,9 @@ absl::StatusOr<std::vector<Network>> Networks() {
   for (const std::string& genotype :
        GenotypesOfFlag(absl::GetFlag(FLAGS_genotypes))) {
     FD_ASSIGN_OR_RETURN(const CatalogMatch match, FindInCatalog(genotype));
-    ModelDescription description;
-    description.genotype = match.entry->genotype;
-    description.network =
-        kind == "imagenet" ? NetworkConfig::ImageNet() : NetworkConfig::Cifar();
-    description.normalization.mean.assign(3, 0);
-    description.normalization.std.assign(3, 1);
+    const ModelDescription description = DescriptionOf(
+        match.entry->genotype, kind == "imagenet" ? NetworkConfig::ImageNet()
+                                                  : NetworkConfig::Cifar());
     const FilledTensors filled(description, 1);
     FD_ASSIGN_OR_RETURN(std::string bytes,
                         SerializeModelFile(description, filled.tensors()));

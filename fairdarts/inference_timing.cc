@@ -34,11 +34,8 @@ absl::StatusOr<Session> LoadSession(const InferenceCase& which) {
   options.isa = which.isa;
   if (!which.config.has_value()) return Session::Load(which.name, options);
   FD_ASSIGN_OR_RETURN(const CatalogMatch match, FindInCatalog(which.name));
-  ModelDescription description;
-  description.genotype = match.entry->genotype;
-  description.network = *which.config;
-  description.normalization.mean.assign(which.config->image_channels, 0);
-  description.normalization.std.assign(which.config->image_channels, 1);
+  const ModelDescription description =
+      DescriptionOf(match.entry->genotype, *which.config);
   // Before the filler, which takes no network that cannot be.
   FD_RETURN_IF_ERROR(
       ComputeNetworkCost(description.genotype, description.network));

@@ -74,12 +74,7 @@ TEST(PlanTest, BuffersOfOneStepLieApart) {
     config.init_channels = 2;
     config.layers = 6;
     config.image_size = 8;
-    ModelDescription description = DescriptionOf(
-        "Genotype(normal=[('skip_connect', 2, 0)], "
-        "normal_concat=[2], reduce=[('skip_connect', 2, 0)], "
-        "reduce_concat=[2])",
-        config);
-    description.genotype = entry.genotype;
+    const ModelDescription description = DescriptionOf(entry.genotype, config);
     const absl::StatusOr<Plan> plan = MakePlan(FilledModel(description, 3));
     ASSERT_THAT(plan, IsOk());
     std::vector<bool> written(plan->buffers.size(), false);

@@ -39,16 +39,21 @@ ModelFile FilledModel(const ModelDescription& description, uint64_t seed) {
   return *std::move(file);
 }
 
-ModelDescription DescriptionOf(const std::string& genotype,
+ModelDescription DescriptionOf(const Genotype& genotype,
                                const NetworkConfig& network) {
   ModelDescription description;
-  absl::StatusOr<Genotype> parsed = ParsePythonGenotype(genotype);
-  FD_CHECK(parsed.ok()) << parsed.status();
-  description.genotype = *std::move(parsed);
+  description.genotype = genotype;
   description.network = network;
   description.normalization.mean.assign(network.image_channels, 0);
   description.normalization.std.assign(network.image_channels, 1);
   return description;
+}
+
+ModelDescription DescriptionOf(const std::string& text,
+                               const NetworkConfig& network) {
+  const absl::StatusOr<Genotype> genotype = ParsePythonGenotype(text);
+  FD_CHECK(genotype.ok()) << genotype.status();
+  return DescriptionOf(*genotype, network);
 }
 
 }  // namespace fairdarts

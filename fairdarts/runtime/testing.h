@@ -9,6 +9,7 @@
 
 #include "fairdarts/base/safetensors.h"
 #include "fairdarts/runtime/model_file.h"
+#include "genotypes/genotype.h"
 
 namespace fairdarts {
 
@@ -29,8 +30,11 @@ class FilledTensors {
 // The model file of a description, filled.
 ModelFile FilledModel(const ModelDescription& description, uint64_t seed);
 
-// A description of a genotype's text, mean 0 and standard deviation 1.
-ModelDescription DescriptionOf(const std::string& genotype,
+// A description of a genotype, mean 0 and standard deviation 1.
+ModelDescription DescriptionOf(const Genotype& genotype,
+                               const NetworkConfig& network);
+// The same of its text.
+ModelDescription DescriptionOf(const std::string& text,
                                const NetworkConfig& network);
 
 }  // namespace fairdarts

@@ -35,11 +35,9 @@ absl::Status Main(int argc, char** argv) {
   const std::string network = absl::GetFlag(FLAGS_network);
   if (network != "cifar" && network != "imagenet") return UsageError(kUsage);
   FD_ASSIGN_OR_RETURN(const CatalogMatch match, FindInCatalog(arguments[1]));
-  ModelDescription description;
-  description.genotype = match.entry->genotype;
-  description.network =
-      network == "cifar" ? NetworkConfig::Cifar() : NetworkConfig::ImageNet();
-  description.normalization = {{0, 0, 0}, {1, 1, 1}};
+  const ModelDescription description = DescriptionOf(
+      match.entry->genotype,
+      network == "cifar" ? NetworkConfig::Cifar() : NetworkConfig::ImageNet());
   const FilledTensors filled(description, 1);
   return WriteModelFile(arguments[2], description, filled.tensors());
 }

@@ -40,10 +40,8 @@ int make_published_model(const char* path, const char* genotype) {
   const absl::StatusOr<fairdarts::CatalogMatch> match =
       fairdarts::FindInCatalog(genotype);
   if (!match.ok()) return 0;
-  fairdarts::ModelDescription description;
-  description.genotype = match->entry->genotype;
-  description.network = fairdarts::NetworkConfig::Cifar();
-  description.normalization = {{0, 0, 0}, {1, 1, 1}};
+  const fairdarts::ModelDescription description = fairdarts::DescriptionOf(
+      match->entry->genotype, fairdarts::NetworkConfig::Cifar());
   const fairdarts::FilledTensors filled(description, 1);
   return fairdarts::WriteModelFile(path, description, filled.tensors()).ok();
 }

@@ -83,12 +83,7 @@ TEST(OnnxModelTest, EveryPublishedGenotypeMakesAGraph) {
     network.init_channels = 2;
     network.layers = 3;
     network.image_size = 8;
-    ModelDescription description = DescriptionOf(
-        "Genotype(normal=[('skip_connect', 2, 0)], "
-        "normal_concat=[2], reduce=[('skip_connect', 2, 0)], "
-        "reduce_concat=[2])",
-        network);
-    description.genotype = entry.genotype;
+    const ModelDescription description = DescriptionOf(entry.genotype, network);
     const ModelFile file = FilledModel(description, kSeed);
     const onnx::ModelProto model = OnnxModel(file);
     CheckGraph(model.graph());

@@ -180,12 +180,8 @@ CudaSession SessionOf(const ModelDescription& description, uint64_t seed,
 
 // A published network of full size.
 ModelDescription PublishedDescription() {
-  ModelDescription description = DescriptionOf(
-      "Genotype(normal=[('skip_connect', 2, 0)], normal_concat=[2], "
-      "reduce=[('skip_connect', 2, 0)], reduce_concat=[2])",
-      NetworkConfig::Cifar());
-  description.genotype = FindInCatalog("FairDARTS_a")->entry->genotype;
-  return description;
+  return DescriptionOf(FindInCatalog("FairDARTS_a")->entry->genotype,
+                       NetworkConfig::Cifar());
 }
 
 std::vector<float> ImagesFor(const CudaSession& session, int count,

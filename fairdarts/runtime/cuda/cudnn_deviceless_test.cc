@@ -72,11 +72,8 @@ std::vector<std::pair<StageTask, StageSegment>> Convolutions() {
       const bool is_cifar = kind == NetworkConfig::Kind::kCifar;
       config.init_channels = is_cifar ? 36 : 48;
       config.image_size = is_cifar ? 32 : 224;
-      ModelDescription description = DescriptionOf(
-          "Genotype(normal=[('skip_connect', 2, 0)], normal_concat=[2], "
-          "reduce=[('skip_connect', 2, 0)], reduce_concat=[2])",
-          config);
-      description.genotype = entry.genotype;
+      const ModelDescription description =
+          DescriptionOf(entry.genotype, config);
       const absl::StatusOr<StagePlan> plan =
           LowerPlan(FilledModel(description, 3), Precision::kFloat32);
       EXPECT_THAT(plan, IsOk());

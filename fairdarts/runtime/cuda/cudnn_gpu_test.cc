@@ -40,12 +40,7 @@ ModelDescription Published(const CatalogEntry& entry,
   const bool is_cifar = kind == NetworkConfig::Kind::kCifar;
   config.init_channels = is_cifar ? 36 : 48;
   config.image_size = is_cifar ? 32 : 224;
-  ModelDescription description = DescriptionOf(
-      "Genotype(normal=[('skip_connect', 2, 0)], normal_concat=[2], "
-      "reduce=[('skip_connect', 2, 0)], reduce_concat=[2])",
-      config);
-  description.genotype = entry.genotype;
-  return description;
+  return DescriptionOf(entry.genotype, config);
 }
 
 // What makes a plan's convolutions those of another.

@@ -67,16 +67,6 @@ void Compare(const ModelDescription& description, const StageDevice& device) {
   EXPECT_LE(Off(RunOnHost(*plan, *schedule, images), expected), kTolerance);
 }
 
-ModelDescription DescriptionOf(const Genotype& genotype,
-                               const NetworkConfig& config) {
-  ModelDescription description = DescriptionOf(
-      "Genotype(normal=[('skip_connect', 2, 0)], normal_concat=[2], "
-      "reduce=[('skip_connect', 2, 0)], reduce_concat=[2])",
-      config);
-  description.genotype = genotype;
-  return description;
-}
-
 TEST(StageNetworkTest, EveryPublishedGenotypeIsTheCpusNetwork) {
   for (const CatalogEntry& entry : Catalog()) {
     SCOPED_TRACE(entry.key());

@@ -20,9 +20,7 @@ constexpr char kSkips[] =
     "('skip_connect', 2, 1)], reduce_concat=[2])";
 
 ModelFile FileOf(const Genotype& genotype, const NetworkConfig& config) {
-  ModelDescription description = DescriptionOf(kSkips, config);
-  description.genotype = genotype;
-  return FilledModel(description, 3);
+  return FilledModel(DescriptionOf(genotype, config), 3);
 }
 
 StagePlan Lowered(const ModelFile& file) {

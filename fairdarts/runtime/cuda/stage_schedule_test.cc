@@ -17,11 +17,7 @@ StagePlan PlanOf(const Genotype& genotype, NetworkConfig::Kind kind,
   config.init_channels = 12;
   config.layers = 4;
   config.image_size = kind == NetworkConfig::Kind::kCifar ? 31 : 200;
-  ModelDescription description = DescriptionOf(
-      "Genotype(normal=[('skip_connect', 2, 0)], normal_concat=[2], "
-      "reduce=[('skip_connect', 2, 0)], reduce_concat=[2])",
-      config);
-  description.genotype = genotype;
+  const ModelDescription description = DescriptionOf(genotype, config);
   absl::StatusOr<StagePlan> plan =
       LowerPlan(FilledModel(description, 3), precision);
   EXPECT_THAT(plan, IsOk());
