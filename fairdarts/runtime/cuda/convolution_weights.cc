@@ -4,23 +4,15 @@
 #include <cmath>
 #include <cstring>
 
+#include "absl/types/span.h"
 #include "fairdarts/base/check.h"
+#include "fairdarts/runtime/cuda/stored_elements.h"
 
 namespace fairdarts {
 namespace {
 
 // What CUDA aligns its own allocations to.
 constexpr size_t kAlignment = 256;
-
-template <typename T>
-std::vector<char> Rounded(const float* values, int count) {
-  std::vector<char> bytes(count * sizeof(T));
-  for (int i = 0; i < count; ++i) {
-    const T element = FromFloat<T>(values[i]);
-    std::memcpy(bytes.data() + i * sizeof(T), &element, sizeof(T));
-  }
-  return bytes;
-}
 
 template <typename T>
 bool StayFinite(const float* values, int count) {
@@ -50,9 +42,7 @@ std::vector<char> UnpackFilter(const StagePlan& plan, const StageTask& task) {
   char* next = filter.data();
   for (int n = 0; n < task.out.channels; ++n) {
     for (int k = 0; k < depth; ++k) {
-      const int64_t tile = int64_t{k / kStageTile} * tiles + n / kStageTile;
-      const int64_t element = segment.matrix + tile * kStageTileElements +
-                              k % kStageTile * kStageTile + n % kStageTile;
+      const int64_t element = MatrixElement(segment, tiles, k, n);
       std::memcpy(next, plan.weights.data() + element * bytes, bytes);
       next += bytes;
     }
@@ -62,16 +52,9 @@ std::vector<char> UnpackFilter(const StagePlan& plan, const StageTask& task) {
 
 std::vector<char> RoundBias(const StagePlan& plan, const StageTask& task) {
   FD_CHECK_GE(task.bias, 0);
-  const float* const bias = plan.biases.data() + task.bias;
-  switch (plan.precision) {
-    case Precision::kFloat16:
-      return Rounded<Half>(bias, task.out.channels);
-    case Precision::kBFloat16:
-      return Rounded<BFloat16>(bias, task.out.channels);
-    case Precision::kFloat32:
-      break;
-  }
-  return Rounded<float>(bias, task.out.channels);
+  return StoredElements(
+      absl::MakeConstSpan(plan.biases.data() + task.bias, task.out.channels),
+      plan.precision);
 }
 
 bool BiasFits(const StagePlan& plan, const StageTask& task) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <map>
 #include <numeric>
 #include <string>
@@ -12,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "fairdarts/base/check.h"
 #include "fairdarts/base/status.h"
+#include "fairdarts/runtime/cuda/stored_elements.h"
 #include "fairdarts/runtime/fold_batch_norm.h"
 #include "fairdarts/runtime/memory_planner.h"
 #include "fairdarts/runtime/plan.h"
@@ -34,14 +34,6 @@ float Largest(Precision precision) {
       break;
   }
   return FloatOfBits(0x7f7fffffu);
-}
-
-template <typename T>
-void StoreElements(const std::vector<float>& values, char* bytes) {
-  for (size_t i = 0; i < values.size(); ++i) {
-    const T element = FromFloat<T>(values[i]);
-    std::memcpy(bytes + i * sizeof(T), &element, sizeof(T));
-  }
 }
 
 // Channels [begin, end) of one of the plan's buffers: what one task writes.
@@ -100,7 +92,7 @@ class Lowering {
     for (size_t i = 0; i < order_.size(); ++i) {
       FD_RETURN_IF_ERROR(AddTask(order_[i]));
     }
-    StoreWeights();
+    plan_.weights = StoredElements(weights_, plan_.precision);
     return std::move(plan_);
   }
 
@@ -495,16 +487,13 @@ class Lowering {
     segment->depth = RoundUp(taps * source.map.channels, kStageTile);
     const int tiles = StageColumnTiles(task);
     segment->matrix = AddWeights(int64_t{segment->depth} * tiles * kStageTile);
-    float* const matrix = weights_.data() + segment->matrix;
     const int channels = step.in_shape.channels;
     for (int row = 0; row < step.out_shape.channels; ++row) {
       const int n = column + row;
       for (int c = 0; c < channels; ++c) {
         for (int tap = 0; tap < taps; ++tap) {
           const int k = tap * source.map.channels + source.padded[c];
-          const int64_t tile = int64_t{k / kStageTile} * tiles + n / kStageTile;
-          matrix[tile * kStageTileElements + k % kStageTile * kStageTile +
-                 n % kStageTile] =
+          weights_[MatrixElement(*segment, tiles, k, n)] =
               folded_.weights[(int64_t{step.first_row + row} * channels + c) *
                                   taps +
                               tap];
@@ -521,21 +510,6 @@ class Lowering {
     for (int row = 0; row < step.out_shape.channels; ++row) {
       plan_.biases[task->bias + column + row] +=
           folded_.bias[step.first_row + row];
-    }
-  }
-
-  void StoreWeights() {
-    plan_.weights.resize(weights_.size() * ElementBytes(plan_.precision));
-    switch (plan_.precision) {
-      case Precision::kFloat32:
-        StoreElements<float>(weights_, plan_.weights.data());
-        break;
-      case Precision::kFloat16:
-        StoreElements<Half>(weights_, plan_.weights.data());
-        break;
-      case Precision::kBFloat16:
-        StoreElements<BFloat16>(weights_, plan_.weights.data());
-        break;
     }
   }
 
@@ -556,6 +530,12 @@ class Lowering {
 absl::StatusOr<StagePlan> LowerPlan(const ModelFile& file,
                                     Precision precision) {
   return Lowering(file, precision).Run();
+}
+
+int64_t MatrixElement(const StageSegment& segment, int tiles, int k, int n) {
+  const int64_t tile = int64_t{k / kStageTile} * tiles + n / kStageTile;
+  return segment.matrix + tile * kStageTileElements +
+         k % kStageTile * kStageTile + n % kStageTile;
 }
 
 bool IsPlainConvolution(const StagePlan& plan, const StageTask& task) {

@@ -50,6 +50,10 @@ struct StagePlan {
 // where a weight is beyond what the precision holds.
 absl::StatusOr<StagePlan> LowerPlan(const ModelFile& file, Precision precision);
 
+// Where in the weights the one of input k for output channel n lies, in
+// elements; `tiles` are the StageColumnTiles of the segment's task.
+int64_t MatrixElement(const StageSegment& segment, int tiles, int k, int n);
+
 // Whether a task is a dense convolution of more than one pixel and nothing
 // else: one that a library of convolutions can do as well.
 bool IsPlainConvolution(const StagePlan& plan, const StageTask& task);
