@@ -7,27 +7,8 @@
 #include <string.h>
 
 #include "fairdarts/inference_c.h"
+#include "tests/capi/expect.h"
 #include "tests/capi/make_model.h"
-
-static int failures = 0;
-
-#define EXPECT(condition)                                             \
-  do {                                                                \
-    if (!(condition)) {                                               \
-      printf("%s:%d: %s is false\n", __FILE__, __LINE__, #condition); \
-      ++failures;                                                     \
-    }                                                                 \
-  } while (0)
-
-#define EXPECT_FAILS(call, status, message)                          \
-  do {                                                               \
-    EXPECT((call) == (status));                                      \
-    if (strstr(fairdarts_last_error(), (message)) == NULL) {         \
-      printf("%s:%d: \"%s\" is not in \"%s\"\n", __FILE__, __LINE__, \
-             (message), fairdarts_last_error());                     \
-      ++failures;                                                    \
-    }                                                                \
-  } while (0)
 
 /* A whole file; the size is set, the bytes are the caller's to free. */
 static char* read_file(const char* path, size_t* size) {

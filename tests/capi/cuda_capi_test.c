@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "fairdarts/inference_cuda_c.h"
+#include "tests/capi/expect.h"
 #include "tests/capi/make_model.h"
 
 /* Two sums in float32 in another order, see fairdarts/runtime/session_test. */
@@ -20,26 +21,6 @@ static const double kTolerance = 1e-5;
 static float images[2 * 3 * 16 * 16];
 static float expected[2 * 3];
 static float logits[2 * 3];
-
-static int failures = 0;
-
-#define EXPECT(condition)                                             \
-  do {                                                                \
-    if (!(condition)) {                                               \
-      printf("%s:%d: %s is false\n", __FILE__, __LINE__, #condition); \
-      ++failures;                                                     \
-    }                                                                 \
-  } while (0)
-
-#define EXPECT_FAILS(call, status, message)                          \
-  do {                                                               \
-    EXPECT((call) == (status));                                      \
-    if (strstr(fairdarts_last_error(), (message)) == NULL) {         \
-      printf("%s:%d: \"%s\" is not in \"%s\"\n", __FILE__, __LINE__, \
-             (message), fairdarts_last_error());                     \
-      ++failures;                                                    \
-    }                                                                \
-  } while (0)
 
 static int near(const float* values, int count) {
   double largest = 0;

@@ -9,20 +9,11 @@
 #include <string.h>
 
 #include "fairdarts/inference_cuda_c.h"
+#include "tests/capi/expect.h"
 #include "tests/capi/make_model.h"
 
 static float images[2 * 3 * 16 * 16];
 static float expected[2 * 3];
-
-static int failures = 0;
-
-#define EXPECT(condition)                                             \
-  do {                                                                \
-    if (!(condition)) {                                               \
-      printf("%s:%d: %s is false\n", __FILE__, __LINE__, #condition); \
-      ++failures;                                                     \
-    }                                                                 \
-  } while (0)
 
 int main(int argc, char** argv) {
   char path[1024];
